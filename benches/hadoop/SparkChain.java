@@ -31,10 +31,8 @@ public final class SparkChain {
             context.setLogLevel("ERROR");
             for (int r = 0; r < repeats; r++) {
                 long start = System.nanoTime();
-                JavaRDD<Long> numbers = JavaRDD.fromRDD(
-                        context.sc().range(0, n, 1, partitions), scala.reflect.ClassTag$.MODULE$.apply(Object.class))
-                        .map(i -> (Long) i);
-                answer = numbers.map(SparkChain::splitmix64)
+                JavaRDD<?> numbers = context.sc().range(0, n, 1, partitions).toJavaRDD();
+                answer = numbers.map(i -> splitmix64((Long) i))
                         .filter(z -> Long.remainderUnsigned(z, 3) == 0)
                         .mapToDouble(z -> Math.sqrt(unsigned(z)))
                         .reduce(Double::sum);

@@ -25,6 +25,7 @@ use crate::data::{Data, Wire};
 use crate::dataset::homes::Homes;
 use crate::error::Result;
 use crate::job::{Job, Task};
+use crate::store::Stored;
 use crate::wire;
 
 /// The operator's part in an exchange.
@@ -62,6 +63,9 @@ pub(super) struct Exchange<M: Move> {
     pub(super) kept: Kept<M::Out>,
 }
 
+/// A value for each of some partitions, in ascending order.
+type ByPartition<H> = Vec<(usize, H)>;
+
 /// The pieces for the output partitions of this rank, by output and input partition.
 type Pieces<R> = BTreeMap<usize, BTreeMap<usize, Vec<R>>>;
 
@@ -88,8 +92,8 @@ impl<M: Move> Exchange<M> {
         &self,
         job: &Job<'_>,
         partitions: usize,
-        held: Result<Vec<(usize, (M::Held, M::Summary))>>,
-    ) -> Result<(Vec<(usize, M::Held)>, M::Plan)> {
+        held: Result<ByPartition<(M::Held, M::Summary)>>,
+    ) -> Result<(ByPartition<M::Held>, M::Plan)> {
         let mut kept = Vec::new();
         let summaries = held.map(|held| {
             held.into_iter()
@@ -110,7 +114,7 @@ impl<M: Move> Exchange<M> {
     fn send(
         &self,
         job: &Job<'_>,
-        held: Vec<(usize, M::Held)>,
+        held: ByPartition<M::Held>,
         plan: &M::Plan,
     ) -> Result<Pieces<M::Moved>> {
         let (rank, ranks) = (job.ctx().rank(), job.ctx().ranks());
@@ -161,7 +165,7 @@ impl<M: Move> Exchange<M> {
         &self,
         job: &Job<'_>,
         pieces: Pieces<M::Moved>,
-    ) -> Result<Vec<(usize, crate::store::Stored<M::Out>)>> {
+    ) -> Result<ByPartition<Stored<M::Out>>> {
         let to = self.homes.of_rank(job.ctx().rank(), job.ctx().ranks());
         let pieces: BTreeMap<usize, Mutex<Vec<Vec<M::Moved>>>> = pieces
             .into_iter()

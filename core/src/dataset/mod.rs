@@ -60,6 +60,7 @@ use node::{Kind, Node, Partitionwise, Source, Staged, Step};
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "a dataset does nothing until an action runs it"]
 pub struct Dataset<T> {
     ctx: Context,
     node: Arc<Node>,
