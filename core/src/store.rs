@@ -4,7 +4,7 @@
 //! to the context and goes with it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -143,7 +143,7 @@ impl Drop for SpillFile {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn new(parent: &PathBuf) -> Result<Self> {
+    fn new(parent: &Path) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("firesteel-{}-{number}", std::process::id()));

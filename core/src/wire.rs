@@ -76,6 +76,7 @@ macro_rules! for_plain {
     };
 }
 
+#[expect(clippy::ptr_arg, reason = "a slice has no type id to ask for")]
 fn write_plain<T: Wire>(rows: &Vec<T>, out: &mut Vec<u8>) -> bool {
     let any: &dyn Any = rows;
     macro_rules! attempt {

@@ -119,7 +119,7 @@ where
     fn finish(&self, pieces: Vec<Vec<T>>) -> Result<Vec<T>> {
         // A stable sort finds the sorted runs and merges them, earlier partitions first.
         let mut rows: Vec<T> = pieces.into_iter().flatten().collect();
-        rows.sort_by(|a, b| (self.key)(a).cmp(&(self.key)(b)));
+        rows.sort_by_key(&self.key);
         Ok(rows)
     }
 }
