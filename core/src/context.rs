@@ -12,7 +12,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::data::Wire;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TaskFailure};
 use crate::job::Job;
 use crate::store::Store;
 use crate::transport::{Alone, Transport};
@@ -214,6 +214,39 @@ impl Context {
         let mut all = job.gather(Ok(if root { Some(value) } else { None }))?;
         let value = all.swap_remove(0).expect("rank 0 sends its value");
         Ok(Broadcast { value: Arc::new(value) })
+    }
+
+    /// Runs `work` on the root alone and returns what it returned on every rank, error included.
+    ///
+    /// For what must happen once (writing a file), yet whose failure is everybody's.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns, and what an action can return.
+    ///
+    /// # Cost
+    ///
+    /// The encoded value, once to each rank.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::{Context, Error};
+    ///
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// assert_eq!(Context::local().on_root(|| Ok::<_, Error>(7))?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn on_root<T: Wire, E: Into<TaskFailure>>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T> {
+        let job = Job::begin(self, "on_root", Location::caller())?;
+        let run = || work().map_err(|error| job.failure(error.into()));
+        let outcome = if self.is_root() { job.guarded(None, run).map(Some) } else { Ok(None) };
+        Ok(job.gather(outcome)?.swap_remove(0).expect("rank 0 sends its value"))
     }
 
     pub(crate) fn transport(&self) -> &dyn Transport {

@@ -106,14 +106,14 @@ pub enum Error {
         expected: String,
     },
     /// A user's closure returned an error.
-    #[error("{operator} at {site} failed in partition {partition}: {message}")]
+    #[error("{operator} at {site} failed{}: {message}", in_partition(*partition))]
     Task {
         /// The operator whose closure failed.
         operator: String,
         /// Where the operator was called.
         site: Site,
-        /// The partition it worked on.
-        partition: usize,
+        /// The partition it worked on; none where the action itself ran the closure.
+        partition: Option<usize>,
         /// The error's own message, causes included.
         message: String,
     },

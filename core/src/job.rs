@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::context::{Context, Running};
 use crate::data::Wire;
 use crate::dataset::node::Node;
-use crate::error::{Error, Failure, Result, Site, Whereabouts};
+use crate::error::{Error, Failure, Result, Site, TaskFailure, Whereabouts};
 use crate::hash::fixed_hash;
 use crate::transport::{Bytes, Lost};
 use crate::tree::{Place, Tree};
@@ -86,7 +86,7 @@ impl Task {
             Failure::Message(message) => Error::Task {
                 operator: call.operator.into(),
                 site: call.site.into(),
-                partition: self.partition,
+                partition: Some(self.partition),
                 message,
             },
         }
@@ -158,6 +158,19 @@ impl<'a> Job<'a> {
 
     pub(crate) fn ctx(&self) -> &'a Context {
         self.ctx
+    }
+
+    /// The error of a closure that the action itself ran, outside of any partition.
+    pub(crate) fn failure(&self, failure: TaskFailure) -> Error {
+        match failure.0 {
+            Failure::Typed(error) => error,
+            Failure::Message(message) => Error::Task {
+                operator: self.call.operator.into(),
+                site: self.call.site.into(),
+                partition: None,
+                message,
+            },
+        }
     }
 
     /// The error of an action that met no rows.

@@ -58,12 +58,21 @@ impl Store {
         self.memory.reserve(bytes)
     }
 
-    /// Keeps `rows` where `level` and the budget say.
-    pub(crate) fn put<T: Wire>(&self, rows: Vec<T>, level: StorageLevel) -> Result<Stored<T>> {
-        if level == StorageLevel::MemoryAndDisk
-            && let Some(held) = self.memory.reserve(estimated_bytes(&rows)?)
-        {
-            return Ok(Stored::Memory { rows: Arc::new(rows), _held: held });
+    /// Keeps `rows` where `level` and the budget say; `bytes` is their size if it is known.
+    pub(crate) fn put<T: Wire>(
+        &self,
+        rows: Vec<T>,
+        bytes: Option<u64>,
+        level: StorageLevel,
+    ) -> Result<Stored<T>> {
+        if level == StorageLevel::MemoryAndDisk {
+            let bytes = match bytes {
+                Some(bytes) => bytes,
+                None => estimated_bytes(&rows)?,
+            };
+            if let Some(held) = self.memory.reserve(bytes) {
+                return Ok(Stored::Memory { rows: Arc::new(rows), _held: held });
+            }
         }
         let mut frame = Vec::new();
         wire::encode_rows(&rows, &mut frame)?;
@@ -166,8 +175,8 @@ mod tests {
     fn rows_past_the_budget_go_to_disk_and_come_back() {
         let parent = tempfile::tempdir().unwrap();
         let store = Store::new(Some(1000), parent.path().to_owned());
-        let first = store.put((0..100_u64).collect(), StorageLevel::default()).unwrap();
-        let second = store.put((0..100_u64).collect(), StorageLevel::default()).unwrap();
+        let first = store.put((0..100_u64).collect(), None, StorageLevel::default()).unwrap();
+        let second = store.put((0..100_u64).collect(), None, StorageLevel::default()).unwrap();
         assert!(first.in_memory().is_some());
         assert!(second.in_memory().is_none());
         assert_eq!(first.load().unwrap(), second.load().unwrap());
@@ -182,7 +191,7 @@ mod tests {
     fn a_spilled_partition_that_was_damaged_is_an_error() {
         let parent = tempfile::tempdir().unwrap();
         let store = Store::new(None, parent.path().to_owned());
-        let stored = store.put(vec!["a".to_owned()], StorageLevel::Disk).unwrap();
+        let stored = store.put(vec!["a".to_owned()], None, StorageLevel::Disk).unwrap();
         if let Stored::Disk { file, .. } = &stored {
             fs::write(&file.0, b"something else entirely").unwrap();
         }

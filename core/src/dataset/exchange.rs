@@ -176,7 +176,7 @@ impl<M: Move> Exchange<M> {
                 std::mem::take(&mut *slot.lock().unwrap_or_else(|p| p.into_inner()))
             });
             let rows = self.movement.finish(pieces)?;
-            job.ctx().store().put(rows, StorageLevel::default())
+            job.ctx().store().put(rows, None, StorageLevel::default())
         })
     }
 }

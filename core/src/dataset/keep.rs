@@ -35,22 +35,36 @@ impl<T: Wire> Dataset<T> {
     /// ```
     #[track_caller]
     pub fn cache(&self) -> Dataset<T> {
-        self.kept(call("cache"), StorageLevel::default())
+        self.kept(call("cache"), StorageLevel::default(), None)
+    }
+
+    /// [`cache`](Self::cache) with a function that says how many bytes of memory a row takes,
+    /// for rows that know it (a batch of columns, a matrix).
+    ///
+    /// Without it plain numbers are counted exactly and other rows by a sample.
+    #[track_caller]
+    pub fn cache_sized(&self, bytes: impl Fn(&T) -> usize + Send + Sync + 'static) -> Dataset<T> {
+        self.kept(call("cache"), StorageLevel::default(), Some(Box::new(bytes)))
     }
 
     /// [`cache`](Self::cache) with a choice of where the rows lie.
     #[track_caller]
     pub fn persist(&self, level: StorageLevel) -> Dataset<T> {
-        self.kept(call("persist"), level)
+        self.kept(call("persist"), level, None)
     }
 
-    fn kept(&self, call: Call, level: StorageLevel) -> Dataset<T> {
-        self.child(call, Kind::Staged(Box::new(Cache::<T> { level, kept: OnceLock::new() })))
+    fn kept(&self, call: Call, level: StorageLevel, bytes: Option<BytesOf<T>>) -> Dataset<T> {
+        let cache = Cache::<T> { level, bytes, kept: OnceLock::new() };
+        self.child(call, Kind::Staged(Box::new(cache)))
     }
 }
 
+/// Says how many bytes of memory a row takes.
+type BytesOf<T> = Box<dyn Fn(&T) -> usize + Send + Sync>;
+
 struct Cache<T> {
     level: StorageLevel,
+    bytes: Option<BytesOf<T>>,
     kept: Kept<T>,
 }
 
@@ -63,7 +77,11 @@ impl<T: Wire> Staged for Cache<T> {
         let node = &parents[0];
         let computed = job.run(&local_partitions(job.ctx(), node), |task| {
             let rows = Typed::<T>::new(node.open(task.partition, task)?).into_rows()?;
-            job.ctx().store().put(rows, self.level)
+            let bytes = match &self.bytes {
+                Some(bytes) => Some(rows.iter().map(|row| bytes(row) as u64).sum()),
+                None => None,
+            };
+            job.ctx().store().put(rows, bytes, self.level)
         });
         let (outcome, kept) = apart(computed);
         job.agree(outcome)?;

@@ -11,7 +11,7 @@
 //! | `source`, `narrow`, `partitions`, `union`, `sample`, `zip` | operators that move nothing |
 //! | `exchange`, `pairs`, `sort`, `recut` | operators that move rows between partitions |
 //! | `keep` | caches |
-//! | `actions`, `explain` | what runs it, and what shows it |
+//! | `actions`, `visit`, `explain` | what runs it, and what shows it |
 
 mod actions;
 mod chunk;
@@ -28,6 +28,7 @@ mod sample;
 mod sort;
 mod source;
 mod union;
+mod visit;
 mod zip;
 
 use std::fmt;
