@@ -1,1 +1,5 @@
-//! Placeholder.
+//! Firesteel's learning algorithms.
+
+pub mod kernel;
+pub mod linalg;
+pub mod optim;
