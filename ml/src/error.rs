@@ -50,6 +50,14 @@ pub enum Error {
         /// What it was.
         got: usize,
     },
+    /// Something that a model does not have, or cannot do, and why.
+    #[error("{what}: {reason}")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+        /// Why it cannot be had.
+        reason: String,
+    },
     /// Labels that cannot be told apart.
     #[error("{what}: all labels are {label}; both classes are needed")]
     OneClass {

@@ -6,9 +6,16 @@
 //! over blocks cut at fixed global row numbers, and so give the same bits on any number of
 //! threads, ranks and partitions.
 
+pub mod classification;
 pub mod error;
 mod estimator;
+pub mod kernel;
+pub mod linalg;
+pub mod optim;
 mod params;
+pub mod samples;
+pub mod special;
 
 pub use error::{Error, Result};
 pub use estimator::{Estimator, Predict, Transformer};
+pub use samples::{ArraySamples, Samples, TableSamples};
