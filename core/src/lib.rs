@@ -1,1 +1,43 @@
-//! Placeholder.
+//! Firesteel's collections.
+//!
+//! A [`Dataset`] is an immutable, lazy, partitioned collection; a [`Context`] says where it
+//! lives: how many threads, how much memory, and which other ranks take part. Every process of a
+//! program runs the same `main` and meets the others only inside actions (`collect`, `reduce`,
+//! …), which return the same value on every rank.
+//!
+//! ```
+//! use firesteel_core::Context;
+//!
+//! # fn main() -> firesteel_core::Result<()> {
+//! let ctx = Context::local();
+//! let squares = ctx.range(0..1_000).map(|x| x * x).filter(|x| x % 3 == 0);
+//! assert_eq!(squares.count()?, 334);
+//! assert_eq!(squares.take(3)?, [0, 9, 36]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The modules, from the bottom up: [`error`], [`hash`] and [`rng`] (fixed functions, the same on
+//! every machine), `wire` (bytes between ranks and to disk), `tree` (the fixed reduction tree),
+//! [`transport`] (how ranks meet), `memory` and `store` (what is kept, and where), [`storage`]
+//! (files), [`context`], `job` (one action from start to agreement) and [`dataset`].
+
+pub mod context;
+mod data;
+pub mod dataset;
+pub mod error;
+pub mod hash;
+mod job;
+mod memory;
+pub mod rng;
+pub mod storage;
+mod store;
+pub mod testing;
+pub mod transport;
+mod tree;
+mod wire;
+
+pub use context::{Broadcast, Builder, Context};
+pub use data::{Data, Wire};
+pub use dataset::{Dataset, Items, StorageLevel};
+pub use error::{Error, Result, Site, TaskFailure, Whereabouts};

@@ -1,0 +1,372 @@
+//! Where datasets live: threads, memory, seed, and the other ranks.
+
+use std::fmt;
+use std::ops::Deref;
+use std::panic::Location;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::thread::ThreadId;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde::{Deserialize, Serialize};
+
+use crate::data::Wire;
+use crate::error::{Error, Result, TaskFailure};
+use crate::job::Job;
+use crate::store::Store;
+use crate::transport::{Alone, Transport};
+
+/// The place where datasets live and actions run. Cheap to clone; all clones are one context.
+///
+/// # Examples
+///
+/// ```
+/// use firesteel_core::Context;
+///
+/// # fn main() -> firesteel_core::Result<()> {
+/// let ctx = Context::builder().threads(2).memory_limit(1 << 30).seed(7).build()?;
+/// assert_eq!(ctx.parallelize(vec![1, 2, 3]).map(|x| x * 10).collect()?, [10, 20, 30]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Context {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    transport: Box<dyn Transport>,
+    threads: usize,
+    pool: OnceLock<Result<ThreadPool>>,
+    seed: u64,
+    progress: bool,
+    store: Store,
+    next_node: AtomicU64,
+    collectives: AtomicU64,
+    running: Mutex<Option<Running>>,
+}
+
+pub(crate) struct Running {
+    pub(crate) thread: ThreadId,
+    pub(crate) what: String,
+}
+
+/// Sets up a [`Context`]; made by [`Context::builder`].
+#[derive(Debug)]
+#[must_use]
+pub struct Builder {
+    threads: Option<usize>,
+    memory_limit: Option<u64>,
+    spill_dir: Option<PathBuf>,
+    seed: u64,
+    progress: bool,
+    transport: Box<dyn Transport>,
+}
+
+impl Builder {
+    /// Threads of this rank. Default: what the machine offers. Results do not depend on it.
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads: Some(threads), ..self }
+    }
+
+    /// Bytes that kept data may take in memory before it goes to disk. Default: no limit.
+    pub fn memory_limit(self, bytes: u64) -> Self {
+        Self { memory_limit: Some(bytes), ..self }
+    }
+
+    /// Folder for what goes to disk. Default: the system's folder for temporary files.
+    pub fn spill_dir(self, folder: impl Into<PathBuf>) -> Self {
+        Self { spill_dir: Some(folder.into()), ..self }
+    }
+
+    /// Seed of everything random that is not given a seed of its own. Default 0.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Shows a progress bar for long jobs if standard error is a terminal. Default: no.
+    pub fn progress(self, progress: bool) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// Joins the ranks behind `transport`. Default: one rank alone.
+    pub fn transport(self, transport: impl Transport + 'static) -> Self {
+        Self { transport: Box::new(transport), ..self }
+    }
+
+    /// Builds the context; collective if there are several ranks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameter`] for zero threads; [`Error::MixedWorld`] if another rank runs another
+    /// version, has another seed, or has a processor that would not give the same bits.
+    #[track_caller]
+    pub fn build(self) -> Result<Context> {
+        if self.threads == Some(0) {
+            return Err(Error::parameter("threads", 0, "at least 1"));
+        }
+        let default_threads = || std::thread::available_parallelism().map_or(1, usize::from);
+        let inner = Inner {
+            transport: self.transport,
+            threads: self.threads.unwrap_or_else(default_threads),
+            pool: OnceLock::new(),
+            seed: self.seed,
+            progress: self.progress,
+            store: Store::new(self.memory_limit, self.spill_dir.unwrap_or_else(std::env::temp_dir)),
+            next_node: AtomicU64::new(0),
+            collectives: AtomicU64::new(0),
+            running: Mutex::new(None),
+        };
+        let ctx = Context { inner: Arc::new(inner) };
+        if ctx.ranks() > 1 {
+            ctx.compare_worlds(Location::caller())?;
+        }
+        Ok(ctx)
+    }
+}
+
+/// What must be equal on all ranks for their results to be equal.
+#[derive(Clone, Serialize, Deserialize)]
+struct World {
+    version: String,
+    seed: u64,
+    instructions: String,
+}
+
+impl Context {
+    /// A context of this process alone, with the default of everything.
+    pub fn local() -> Self {
+        Self::builder().build().expect("the defaults are valid")
+    }
+
+    /// Starts to set up a context.
+    pub fn builder() -> Builder {
+        Builder {
+            threads: None,
+            memory_limit: None,
+            spill_dir: None,
+            seed: 0,
+            progress: false,
+            transport: Box::new(Alone),
+        }
+    }
+
+    /// This process's number among the ranks, from 0.
+    pub fn rank(&self) -> usize {
+        self.inner.transport.rank()
+    }
+
+    /// How many ranks the program runs on.
+    pub fn ranks(&self) -> usize {
+        self.inner.transport.size()
+    }
+
+    /// Whether this is rank 0, which writes what is written once.
+    pub fn is_root(&self) -> bool {
+        self.rank() == 0
+    }
+
+    /// Threads of this rank.
+    pub fn threads(&self) -> usize {
+        self.inner.threads
+    }
+
+    /// The context's seed.
+    pub fn seed(&self) -> u64 {
+        self.inner.seed
+    }
+
+    /// Bytes of the memory budget that are in use on this rank.
+    pub fn memory_used(&self) -> u64 {
+        self.inner.store.memory_used()
+    }
+
+    /// Gives every rank the root's value.
+    ///
+    /// On one rank nothing is copied or serialised.
+    ///
+    /// # Errors
+    ///
+    /// What an action can return: a rank that is lost or has parted.
+    ///
+    /// # Cost
+    ///
+    /// The encoded value, once to each rank.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::Context;
+    ///
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = Context::local();
+    /// let names = ctx.broadcast(vec!["zero".to_owned(), "one".to_owned()])?;
+    /// let named = ctx.parallelize(vec![1, 0]).map(move |i: usize| names[i].clone());
+    /// assert_eq!(named.collect()?, ["one", "zero"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn broadcast<T: Wire>(&self, value: T) -> Result<Broadcast<T>> {
+        let job = Job::begin(self, "broadcast", Location::caller())?;
+        let root = self.is_root();
+        let mut all = job.gather(Ok(if root { Some(value) } else { None }))?;
+        let value = all.swap_remove(0).expect("rank 0 sends its value");
+        Ok(Broadcast { value: Arc::new(value) })
+    }
+
+    /// Runs `work` on the root alone and returns what it returned on every rank, error included.
+    ///
+    /// For what must happen once (writing a file), yet whose failure is everybody's.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns, and what an action can return.
+    ///
+    /// # Cost
+    ///
+    /// The encoded value, once to each rank.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::{Context, Error};
+    ///
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// assert_eq!(Context::local().on_root(|| Ok::<_, Error>(7))?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn on_root<T: Wire, E: Into<TaskFailure>>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T> {
+        let job = Job::begin(self, "on_root", Location::caller())?;
+        let run = || work().map_err(|error| job.failure(error.into()));
+        let outcome = if self.is_root() { job.guarded(None, run).map(Some) } else { Ok(None) };
+        Ok(job.gather(outcome)?.swap_remove(0).expect("rank 0 sends its value"))
+    }
+
+    pub(crate) fn transport(&self) -> &dyn Transport {
+        &*self.inner.transport
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.inner.progress && self.is_root()
+    }
+
+    pub(crate) fn pool(&self) -> Result<&ThreadPool> {
+        let make = || {
+            ThreadPoolBuilder::new()
+                .num_threads(self.inner.threads)
+                .thread_name(|i| format!("firesteel-{i}"))
+                .build()
+                .map_err(|error| Error::parameter("threads", self.inner.threads, error.to_string()))
+        };
+        self.inner.pool.get_or_init(make).as_ref().map_err(Clone::clone)
+    }
+
+    pub(crate) fn next_node(&self) -> u64 {
+        self.inner.next_node.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn next_collective(&self) -> u64 {
+        self.inner.collectives.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn current_collective(&self) -> u64 {
+        self.inner.collectives.load(Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.inner.running.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    fn compare_worlds(&self, site: &'static Location<'static>) -> Result<()> {
+        let job = Job::begin(self, "start", site)?;
+        let here = World {
+            version: env!("CARGO_PKG_VERSION").into(),
+            seed: self.seed(),
+            instructions: instructions(),
+        };
+        let worlds = job.gather(Ok(here))?;
+        let root = &worlds[0];
+        for (rank, world) in worlds.iter().enumerate() {
+            let pairs = [
+                ("version", root.version.clone(), world.version.clone()),
+                ("seed", root.seed.to_string(), world.seed.to_string()),
+                ("instruction set", root.instructions.clone(), world.instructions.clone()),
+            ];
+            for (what, here, other) in pairs {
+                if here != other {
+                    return Err(Error::MixedWorld {
+                        what: what.into(),
+                        here,
+                        other_rank: rank,
+                        other,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The instruction sets that numeric kernels choose by.
+fn instructions() -> String {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut sets = vec!["x86-64"];
+        for (name, found) in [
+            ("avx2", std::is_x86_feature_detected!("avx2")),
+            ("fma", std::is_x86_feature_detected!("fma")),
+            ("avx512f", std::is_x86_feature_detected!("avx512f")),
+        ] {
+            if found {
+                sets.push(name);
+            }
+        }
+        sets.join(" ")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        std::env::consts::ARCH.into()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("rank", &self.rank())
+            .field("ranks", &self.ranks())
+            .field("threads", &self.threads())
+            .field("seed", &self.seed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value that every rank has; made by [`Context::broadcast`]. Cheap to clone into closures.
+#[derive(Debug)]
+pub struct Broadcast<T> {
+    value: Arc<T>,
+}
+
+impl<T> Clone for Broadcast<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value) }
+    }
+}
+
+impl<T> Deref for Broadcast<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}

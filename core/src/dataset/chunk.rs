@@ -1,0 +1,124 @@
+//! Chunks: what flows through a chain of operators.
+//!
+//! Operators are type-erased, but work on some thousand elements at a time: one virtual call and
+//! one downcast a chunk, a monomorphic loop inside. A chunk is owned, or a window of a shared
+//! (kept) partition; what only looks at elements never clones them.
+
+use std::any::Any;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::data::Data;
+use crate::error::Result;
+
+/// Elements a chunk, unless an operator has a reason for another number. 2048 numbers of eight
+/// bytes fill half of a first-level cache.
+pub(crate) const CHUNK: usize = 2048;
+
+/// A piece of a partition.
+pub(crate) enum Chunk<T> {
+    Owned(Vec<T>),
+    Shared(Arc<Vec<T>>, Range<usize>),
+}
+
+/// A [`Chunk`] whose type is known to the operators on both sides of it.
+pub(crate) type AnyChunk = Box<dyn Any + Send>;
+
+/// A partition's chunks, pulled one after the other.
+pub(crate) trait Stream: Send {
+    fn next(&mut self) -> Result<Option<AnyChunk>>;
+}
+
+impl<T: Data> Chunk<T> {
+    pub(crate) fn as_slice(&self) -> &[T] {
+        match self {
+            Self::Owned(rows) => rows,
+            Self::Shared(rows, range) => &rows[range.clone()],
+        }
+    }
+
+    /// The elements by value: cloned only if the chunk is shared.
+    pub(crate) fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::Owned(rows) => rows,
+            Self::Shared(rows, range) => rows[range].to_vec(),
+        }
+    }
+
+    pub(crate) fn erased(self) -> AnyChunk {
+        Box::new(self)
+    }
+
+    pub(crate) fn from_erased(chunk: AnyChunk) -> Self {
+        *chunk.downcast().expect("an operator is built on a parent of its own element type")
+    }
+}
+
+/// Reads a stream of known type.
+pub(crate) struct Typed<T> {
+    stream: Box<dyn Stream>,
+    item: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: Data> Typed<T> {
+    pub(crate) fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, item: std::marker::PhantomData }
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Chunk<T>>> {
+        Ok(self.stream.next()?.map(Chunk::from_erased))
+    }
+
+    /// All that is left, in one vector.
+    pub(crate) fn into_rows(mut self) -> Result<Vec<T>> {
+        let mut rows = Vec::new();
+        while let Some(chunk) = self.next()? {
+            match chunk {
+                Chunk::Owned(mut owned) if rows.is_empty() => std::mem::swap(&mut rows, &mut owned),
+                Chunk::Owned(mut owned) => rows.append(&mut owned),
+                Chunk::Shared(shared, range) => rows.extend_from_slice(&shared[range]),
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// A kept partition as a stream of windows.
+pub(crate) struct Windows<T> {
+    rows: Arc<Vec<T>>,
+    next: usize,
+    end: usize,
+}
+
+impl<T> Windows<T> {
+    pub(crate) fn new(rows: Arc<Vec<T>>) -> Self {
+        let end = rows.len();
+        Self { rows, next: 0, end }
+    }
+
+    /// Only the rows in `range`.
+    pub(crate) fn of_range(rows: Arc<Vec<T>>, range: Range<usize>) -> Self {
+        Self { rows, next: range.start, end: range.end }
+    }
+}
+
+impl<T: Data> Stream for Windows<T> {
+    fn next(&mut self) -> Result<Option<AnyChunk>> {
+        if self.next >= self.end {
+            return Ok(None);
+        }
+        let end = self.end.min(self.next + CHUNK);
+        let chunk = Chunk::Shared(Arc::clone(&self.rows), self.next..end);
+        self.next = end;
+        Ok(Some(chunk.erased()))
+    }
+}
+
+/// Chunks that were computed before, as a stream.
+pub(crate) struct Ready(pub(crate) std::vec::IntoIter<AnyChunk>);
+
+impl Stream for Ready {
+    fn next(&mut self) -> Result<Option<AnyChunk>> {
+        Ok(self.0.next())
+    }
+}

@@ -1,0 +1,167 @@
+//! Chunk-by-chunk operators: each output partition is made of one input partition, in order.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::chunk::{AnyChunk, Chunk};
+use super::node::{Step, StepRun};
+use super::{Dataset, call};
+use crate::data::Data;
+use crate::error::{Failure, TaskFailure};
+
+impl<T: Data> Dataset<T> {
+    /// Applies `f` to every row.
+    ///
+    /// # Cost
+    ///
+    /// No pass of its own: it runs fused with its neighbours. Rows of a cached dataset are cloned
+    /// first; [`map_ref`](Self::map_ref) avoids that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(0..3).map(|x| x as f64 / 2.0).collect()?, [0.0, 0.5, 1.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn map<U: Data>(&self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Dataset<U> {
+        self.step(
+            call("map"),
+            EachChunk::new(move |chunk: Chunk<T>| {
+                Ok(match chunk {
+                    Chunk::Owned(rows) => rows.into_iter().map(&f).collect(),
+                    Chunk::Shared(rows, range) => rows[range].iter().cloned().map(&f).collect(),
+                })
+            }),
+        )
+    }
+
+    /// Applies `f` to a reference to every row.
+    ///
+    /// # Cost
+    ///
+    /// As [`map`](Self::map), and nothing is cloned.
+    #[track_caller]
+    pub fn map_ref<U: Data>(&self, f: impl Fn(&T) -> U + Send + Sync + 'static) -> Dataset<U> {
+        self.step(
+            call("map_ref"),
+            EachChunk::new(move |chunk: Chunk<T>| Ok(chunk.as_slice().iter().map(&f).collect())),
+        )
+    }
+
+    /// Applies `f` to every row; the first error ends the job.
+    ///
+    /// # Errors
+    ///
+    /// The action that runs this returns the error on every rank: a core
+    /// [`Error`](crate::Error) as it is, any other as [`Error::Task`](crate::Error::Task) with
+    /// its message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::{Context, Error};
+    ///
+    /// let numbers = Context::local().parallelize(vec!["1", "2", "x"]).try_map(str::parse::<i32>);
+    /// assert!(matches!(numbers.collect(), Err(Error::Task { .. })));
+    /// ```
+    #[track_caller]
+    pub fn try_map<U: Data, E: Into<TaskFailure>>(
+        &self,
+        f: impl Fn(T) -> Result<U, E> + Send + Sync + 'static,
+    ) -> Dataset<U> {
+        self.step(
+            call("try_map"),
+            EachChunk::new(move |chunk: Chunk<T>| {
+                let apply = |row| f(row).map_err(|error| error.into().0);
+                match chunk {
+                    Chunk::Owned(rows) => rows.into_iter().map(apply).collect(),
+                    Chunk::Shared(rows, range) => rows[range].iter().cloned().map(apply).collect(),
+                }
+            }),
+        )
+    }
+
+    /// Keeps the rows for which `keep` holds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(0..10).filter(|x| x % 4 == 1).collect()?, [1, 5, 9]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn filter(&self, keep: impl Fn(&T) -> bool + Send + Sync + 'static) -> Dataset<T> {
+        self.step(
+            call("filter"),
+            EachChunk::new(move |chunk: Chunk<T>| {
+                Ok(match chunk {
+                    Chunk::Owned(mut rows) => {
+                        rows.retain(&keep);
+                        rows
+                    }
+                    Chunk::Shared(rows, range) => {
+                        rows[range].iter().filter(|row| keep(row)).cloned().collect()
+                    }
+                })
+            }),
+        )
+    }
+
+    /// Pairs every row with a key made from it.
+    #[track_caller]
+    pub fn key_by<K: Data>(
+        &self,
+        key: impl Fn(&T) -> K + Send + Sync + 'static,
+    ) -> Dataset<(K, T)> {
+        self.step(
+            call("key_by"),
+            EachChunk::new(move |chunk: Chunk<T>| {
+                let pair = |row: T| (key(&row), row);
+                Ok(match chunk {
+                    Chunk::Owned(rows) => rows.into_iter().map(pair).collect(),
+                    Chunk::Shared(rows, range) => rows[range].iter().cloned().map(pair).collect(),
+                })
+            }),
+        )
+    }
+}
+
+/// A step without a state: one function from chunk to chunk.
+struct EachChunk<F, T> {
+    apply: Arc<F>,
+    item: PhantomData<fn(T)>,
+}
+
+impl<F, T> EachChunk<F, T> {
+    fn new<U>(apply: F) -> Self
+    where
+        F: Fn(Chunk<T>) -> Result<Vec<U>, Failure> + Send + Sync + 'static,
+    {
+        Self { apply: Arc::new(apply), item: PhantomData }
+    }
+}
+
+impl<F, T: Data, U: Data> Step for EachChunk<F, T>
+where
+    F: Fn(Chunk<T>) -> Result<Vec<U>, Failure> + Send + Sync + 'static,
+{
+    fn start(&self, _partition: usize) -> Box<dyn StepRun> {
+        Box::new(EachChunk { apply: Arc::clone(&self.apply), item: PhantomData })
+    }
+}
+
+impl<F, T: Data, U: Data> StepRun for EachChunk<F, T>
+where
+    F: Fn(Chunk<T>) -> Result<Vec<U>, Failure> + Send + Sync,
+{
+    fn apply(&mut self, chunk: AnyChunk) -> Result<AnyChunk, Failure> {
+        Ok(Chunk::Owned((self.apply)(Chunk::from_erased(chunk))?).erased())
+    }
+}

@@ -1,0 +1,262 @@
+//! The lineage: what a dataset is made of.
+//!
+//! A node is one operator; nodes know their parents. A chain of chunk-by-chunk steps is run as a
+//! flat list over one source, so that its length costs neither stack nor virtual calls beyond
+//! one a step and chunk; building, running and dropping a lineage are loops, never recursions.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use super::chunk::{AnyChunk, Ready, Stream};
+use super::homes::Homes;
+use crate::context::Context;
+use crate::error::{Failure, Result};
+use crate::job::{Call, Job, Task, entering};
+
+/// A source of chunks that stands on nothing.
+pub(crate) trait Source: Send + Sync {
+    fn open(&self, partition: usize, task: &Arc<Task>) -> Result<Box<dyn Stream>>;
+    /// A word on size for `explain`.
+    fn detail(&self) -> String {
+        String::new()
+    }
+}
+
+/// An operator that turns one chunk into one chunk.
+pub(crate) trait Step: Send + Sync {
+    /// Starts a run over one partition.
+    fn start(&self, partition: usize) -> Box<dyn StepRun>;
+    /// Whether what it needs to know beforehand (sizes of partitions, say) is known.
+    fn is_ready(&self) -> bool {
+        true
+    }
+    /// Finds out what it needs to know beforehand; collective.
+    fn prepare(&self, _job: &Job<'_>, _parents: &[Arc<Node>]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A [`Step`] at work on one partition.
+pub(crate) trait StepRun: Send {
+    fn apply(&mut self, chunk: AnyChunk) -> Result<AnyChunk, Failure>;
+}
+
+/// An operator that sees a whole partition as a stream.
+pub(crate) trait Partitionwise: Send + Sync {
+    fn open(&self, input: Box<dyn Stream>, call: Call, task: &Arc<Task>) -> Box<dyn Stream>;
+}
+
+/// An operator whose result is computed as a whole and then kept: a cache, a shuffle.
+pub(crate) trait Staged: Send + Sync {
+    fn is_ready(&self) -> bool;
+    /// Computes and keeps the result; collective. Afterwards the parents are not needed.
+    fn prepare(&self, job: &Job<'_>, parents: &[Arc<Node>]) -> Result<()>;
+    fn open(&self, partition: usize, task: &Arc<Task>) -> Result<Box<dyn Stream>>;
+    /// What is kept, for `explain`.
+    fn detail(&self) -> String;
+}
+
+pub(crate) enum Kind {
+    Source(Box<dyn Source>),
+    Step(Box<dyn Step>),
+    Partitionwise(Box<dyn Partitionwise>),
+    Union(Vec<usize>),
+    Staged(Box<dyn Staged>),
+}
+
+pub(crate) struct Node {
+    id: u64,
+    call: Call,
+    kind: Kind,
+    homes: Arc<Homes>,
+    parents: Mutex<Vec<Arc<Node>>>,
+}
+
+/// How many streams of the `Partitionwise` kind may pull through one another before one is
+/// drained first, which bounds the stack.
+const DEEPEST: usize = 64;
+
+impl Node {
+    pub(crate) fn new(
+        ctx: &Context,
+        call: Call,
+        kind: Kind,
+        homes: Arc<Homes>,
+        parents: Vec<Arc<Node>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { id: ctx.next_node(), call, kind, homes, parents: Mutex::new(parents) })
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.call.operator
+    }
+
+    pub(crate) fn call(&self) -> Call {
+        self.call
+    }
+
+    pub(crate) fn homes(&self) -> &Arc<Homes> {
+        &self.homes
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    pub(crate) fn parents(&self) -> Vec<Arc<Node>> {
+        self.parents.lock().unwrap_or_else(|poison| poison.into_inner()).clone()
+    }
+
+    fn parent(&self) -> Arc<Node> {
+        let parents = self.parents.lock().unwrap_or_else(|poison| poison.into_inner());
+        Arc::clone(parents.first().expect("only sources and finished stages have no parents"))
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        match &self.kind {
+            Kind::Staged(stage) => stage.is_ready(),
+            Kind::Step(step) => step.is_ready(),
+            Kind::Source(_) | Kind::Partitionwise(_) | Kind::Union(_) => true,
+        }
+    }
+
+    /// Whether its chunks can be had without its parents.
+    pub(crate) fn stands_alone(&self) -> bool {
+        match &self.kind {
+            Kind::Source(_) => true,
+            Kind::Staged(stage) => stage.is_ready(),
+            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) => false,
+        }
+    }
+
+    /// Makes it ready; its parents are. A stage lets go of its parents: a recomputation never
+    /// crosses it (law 4).
+    pub(crate) fn prepare(&self, job: &Job<'_>) -> Result<()> {
+        match &self.kind {
+            Kind::Staged(stage) => {
+                stage.prepare(job, &self.parents())?;
+                let parents = std::mem::take(
+                    &mut *self.parents.lock().unwrap_or_else(|poison| poison.into_inner()),
+                );
+                drop_all(parents);
+                Ok(())
+            }
+            Kind::Step(step) => step.prepare(job, &self.parents()),
+            Kind::Source(_) | Kind::Partitionwise(_) | Kind::Union(_) => Ok(()),
+        }
+    }
+
+    /// Opens one partition for reading; everything it stands on is ready.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        partition: usize,
+        task: &Arc<Task>,
+    ) -> Result<Box<dyn Stream>> {
+        // Down to what can be opened by itself, noting what stands above it …
+        let mut above = Vec::new();
+        let (mut node, mut partition) = (Arc::clone(self), partition);
+        let mut stream = loop {
+            let parent = match &node.kind {
+                Kind::Source(source) => {
+                    entering(node.call);
+                    break source.open(partition, task)?;
+                }
+                Kind::Staged(stage) => break stage.open(partition, task)?,
+                Kind::Union(starts) => {
+                    let (input, inner) = Homes::locate(starts, partition);
+                    partition = inner;
+                    Arc::clone(&node.parents()[input])
+                }
+                Kind::Step(_) | Kind::Partitionwise(_) => {
+                    above.push((Arc::clone(&node), partition));
+                    node.parent()
+                }
+            };
+            node = parent;
+        };
+        // … and up again, runs of steps as one stream.
+        let mut deep = 0;
+        let mut steps = Vec::new();
+        for (node, partition) in above.into_iter().rev() {
+            match &node.kind {
+                Kind::Step(step) => {
+                    steps.push(Running { call: node.call, run: step.start(partition) });
+                }
+                Kind::Partitionwise(operator) => {
+                    stream = piped(stream, &mut steps, task);
+                    deep += 1;
+                    if deep % DEEPEST == 0 {
+                        stream = drained(stream)?;
+                    }
+                    stream = operator.open(stream, node.call, task);
+                }
+                Kind::Source(_) | Kind::Union(_) | Kind::Staged(_) => {
+                    unreachable!("only steps and partition-wise operators are noted")
+                }
+            }
+        }
+        Ok(piped(stream, &mut steps, task))
+    }
+}
+
+fn piped(input: Box<dyn Stream>, steps: &mut Vec<Running>, task: &Arc<Task>) -> Box<dyn Stream> {
+    Box::new(Piped { input, steps: std::mem::take(steps), task: Arc::clone(task) })
+}
+
+fn drained(mut stream: Box<dyn Stream>) -> Result<Box<dyn Stream>> {
+    let mut chunks = Vec::new();
+    while let Some(chunk) = stream.next()? {
+        chunks.push(chunk);
+    }
+    Ok(Box::new(Ready(chunks.into_iter())))
+}
+
+struct Running {
+    call: Call,
+    run: Box<dyn StepRun>,
+}
+
+/// A run of steps over one input.
+struct Piped {
+    input: Box<dyn Stream>,
+    steps: Vec<Running>,
+    task: Arc<Task>,
+}
+
+impl Stream for Piped {
+    fn next(&mut self) -> Result<Option<AnyChunk>> {
+        self.task.check()?;
+        let Some(mut chunk) = self.input.next()? else { return Ok(None) };
+        for step in &mut self.steps {
+            entering(step.call);
+            chunk = step.run.apply(chunk).map_err(|failure| self.task.error(step.call, failure))?;
+        }
+        Ok(Some(chunk))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let parents = self.parents.get_mut().unwrap_or_else(|poison| poison.into_inner());
+        drop_all(std::mem::take(parents));
+    }
+}
+
+fn drop_all(mut pending: Vec<Arc<Node>>) {
+    while let Some(next) = pending.pop() {
+        if let Some(mut node) = Arc::into_inner(next) {
+            let parents = node.parents.get_mut().unwrap_or_else(|poison| poison.into_inner());
+            pending.append(parents);
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("id", &self.id).field("call", &self.call).finish()
+    }
+}

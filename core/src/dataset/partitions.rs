@@ -1,0 +1,224 @@
+//! Operators that see a partition as a whole, as an iterator over its rows.
+
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+use super::chunk::{AnyChunk, CHUNK, Chunk, Stream, Typed};
+use super::node::Partitionwise;
+use super::{Dataset, call};
+use crate::data::Data;
+use crate::error::{Error, Result, TaskFailure};
+use crate::job::{Call, Task, entering};
+
+/// The rows of one partition, by value.
+///
+/// If a row cannot be computed the iterator ends; the job then fails with the error.
+pub struct Items<T> {
+    input: Typed<T>,
+    chunk: std::vec::IntoIter<T>,
+    fault: Fault,
+    call: Call,
+}
+
+/// Where an iterator leaves the error that ended it.
+type Fault = Arc<Mutex<Option<Error>>>;
+
+impl<T: Data> Items<T> {
+    fn new(input: Box<dyn Stream>, call: Call) -> Self {
+        let fault = Arc::default();
+        Self { input: Typed::new(input), chunk: Vec::new().into_iter(), fault, call }
+    }
+}
+
+impl<T: Data> Iterator for Items<T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        loop {
+            if let Some(row) = self.chunk.next() {
+                return Some(row);
+            }
+            let pulled = self.input.next();
+            entering(self.call);
+            match pulled {
+                Ok(Some(chunk)) => self.chunk = chunk.into_vec().into_iter(),
+                Ok(None) => return None,
+                Err(error) => {
+                    *lock(&self.fault) = Some(error);
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Items<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Items").field("call", &self.call).finish_non_exhaustive()
+    }
+}
+
+fn lock(fault: &Fault) -> std::sync::MutexGuard<'_, Option<Error>> {
+    fault.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+impl<T: Data> Dataset<T> {
+    /// Replaces every row by the rows that `f` makes of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let letters = ctx.parallelize(vec!["ab", "", "c"]).flat_map(|word| word.chars());
+    /// assert_eq!(letters.collect()?, ['a', 'b', 'c']);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn flat_map<I>(&self, f: impl Fn(T) -> I + Send + Sync + 'static) -> Dataset<I::Item>
+    where
+        I: IntoIterator<Item: Data, IntoIter: Send + 'static> + 'static,
+    {
+        let f = Arc::new(f);
+        let work = move |_, items: Items<T>| {
+            let f = Arc::clone(&f);
+            Ok::<_, TaskFailure>(items.flat_map(move |row| f(row)))
+        };
+        self.partitionwise(call("flat_map"), Iterated::new(work))
+    }
+
+    /// Replaces every partition by the rows that `f` makes of its rows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let sums = ctx.range_in(0..4, 2).map_partitions(|rows| [rows.sum::<u64>()]);
+    /// assert_eq!(sums.collect()?, [1, 5]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn map_partitions<I>(
+        &self,
+        f: impl Fn(Items<T>) -> I + Send + Sync + 'static,
+    ) -> Dataset<I::Item>
+    where
+        I: IntoIterator<Item: Data, IntoIter: Send + 'static> + 'static,
+    {
+        let work = move |_, items| Ok::<_, TaskFailure>(f(items).into_iter());
+        self.partitionwise(call("map_partitions"), Iterated::new(work))
+    }
+
+    /// [`map_partitions`](Self::map_partitions) with the partition's number.
+    #[track_caller]
+    pub fn map_partitions_with_index<I>(
+        &self,
+        f: impl Fn(usize, Items<T>) -> I + Send + Sync + 'static,
+    ) -> Dataset<I::Item>
+    where
+        I: IntoIterator<Item: Data, IntoIter: Send + 'static> + 'static,
+    {
+        let work = move |p, items| Ok::<_, TaskFailure>(f(p, items).into_iter());
+        self.partitionwise(call("map_partitions_with_index"), Iterated::new(work))
+    }
+
+    /// [`map_partitions_with_index`](Self::map_partitions_with_index) that may fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_map`](Self::try_map).
+    #[track_caller]
+    pub fn try_map_partitions_with_index<I, E>(
+        &self,
+        f: impl Fn(usize, Items<T>) -> Result<I, E> + Send + Sync + 'static,
+    ) -> Dataset<I::Item>
+    where
+        I: IntoIterator<Item: Data, IntoIter: Send + 'static> + 'static,
+        E: Into<TaskFailure> + 'static,
+    {
+        let work = move |p, items| f(p, items).map(IntoIterator::into_iter);
+        self.partitionwise(call("try_map_partitions_with_index"), Iterated::new(work))
+    }
+}
+
+/// A function from a partition's items to an iterator, made when the first chunk is pulled, so
+/// that its panics and errors belong to the task that pulls.
+struct Iterated<F, T> {
+    work: Arc<F>,
+    item: PhantomData<fn(T)>,
+}
+
+impl<F, T: Data> Iterated<F, T> {
+    fn new<I, E>(work: F) -> Self
+    where
+        F: Fn(usize, Items<T>) -> Result<I, E> + Send + Sync + 'static,
+    {
+        Self { work: Arc::new(work), item: PhantomData }
+    }
+}
+
+impl<F, T, I, E> Partitionwise for Iterated<F, T>
+where
+    T: Data,
+    F: Fn(usize, Items<T>) -> Result<I, E> + Send + Sync + 'static,
+    I: Iterator<Item: Data> + Send + 'static,
+    E: Into<TaskFailure> + 'static,
+{
+    fn open(&self, input: Box<dyn Stream>, call: Call, task: &Arc<Task>) -> Box<dyn Stream> {
+        let items = Items::<T>::new(input, call);
+        let fault = Arc::clone(&items.fault);
+        let work = Arc::clone(&self.work);
+        let partition = task.partition;
+        let start = Box::new(move || work(partition, items).map_err(Into::into));
+        Box::new(Iterating { state: State::Waiting(start), fault, call, task: Arc::clone(task) })
+    }
+}
+
+enum State<I> {
+    Waiting(Box<dyn FnOnce() -> Result<I, TaskFailure> + Send>),
+    Running(I),
+    Over,
+}
+
+struct Iterating<I> {
+    state: State<I>,
+    fault: Fault,
+    call: Call,
+    task: Arc<Task>,
+}
+
+impl<I: Iterator<Item: Data> + Send> Iterating<I> {
+    fn pull(&mut self) -> Result<Vec<I::Item>> {
+        let mut rows = match std::mem::replace(&mut self.state, State::Over) {
+            State::Over => return Ok(Vec::new()),
+            State::Running(rows) => rows,
+            State::Waiting(start) => {
+                start().map_err(|error| self.task.error(self.call, error.0))?
+            }
+        };
+        let chunk: Vec<_> = rows.by_ref().take(CHUNK).collect();
+        if chunk.len() == CHUNK {
+            self.state = State::Running(rows);
+        }
+        Ok(chunk)
+    }
+}
+
+impl<I: Iterator<Item: Data> + Send> Stream for Iterating<I> {
+    fn next(&mut self) -> Result<Option<AnyChunk>> {
+        self.task.check()?;
+        entering(self.call);
+        let chunk = self.pull();
+        // What went wrong below comes first: it may be why the closure above failed.
+        if let Some(error) = lock(&self.fault).take() {
+            self.state = State::Over;
+            return Err(error);
+        }
+        let chunk = chunk?;
+        Ok(if chunk.is_empty() { None } else { Some(Chunk::Owned(chunk).erased()) })
+    }
+}

@@ -1,0 +1,228 @@
+//! Where datasets begin: vectors, ranges, generators, files.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::chunk::{AnyChunk, CHUNK, Chunk, Stream, Windows};
+use super::node::Source;
+use super::{Dataset, call};
+use crate::context::Context;
+use crate::data::Data;
+use crate::error::{Result, TaskFailure};
+use crate::job::{Call, Task};
+
+/// Rows in a partition of `parallelize` and `range` by default, while there are at most
+/// [`MOST_PARTITIONS`] of them.
+const ROWS: u64 = 1 << 16;
+const MOST_PARTITIONS: u64 = 1024;
+
+/// The default number of partitions: a function of the number of rows alone, so that neither
+/// threads nor ranks move a partition's borders (law 2).
+fn default_partitions(rows: u64) -> usize {
+    rows.div_ceil(ROWS).clamp(1, MOST_PARTITIONS) as usize
+}
+
+/// Rows `[p·n/k, (p + 1)·n/k)` of `n` in `k` partitions.
+fn slice(rows: u64, partitions: usize, partition: usize) -> Range<u64> {
+    let border = |p: usize| (u128::from(rows) * p as u128 / partitions as u128) as u64;
+    border(partition)..border(partition + 1)
+}
+
+impl Context {
+    /// A dataset of the given rows, cut into partitions whose number depends on their number.
+    ///
+    /// Every rank passes the same rows (law 1) and keeps them; nothing is sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.parallelize(vec![1.5, 2.5]).count()?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn parallelize<T: Data>(&self, rows: impl Into<Vec<T>>) -> Dataset<T> {
+        let rows = rows.into();
+        let partitions = default_partitions(rows.len() as u64);
+        self.vector(call("parallelize"), rows, partitions)
+    }
+
+    /// [`parallelize`](Self::parallelize) into a given number of partitions (at least one):
+    /// partition `p` of `k` has rows `[p·n/k, (p + 1)·n/k)`.
+    #[track_caller]
+    pub fn parallelize_in<T: Data>(
+        &self,
+        rows: impl Into<Vec<T>>,
+        partitions: usize,
+    ) -> Dataset<T> {
+        self.vector(call("parallelize"), rows.into(), partitions)
+    }
+
+    fn vector<T: Data>(&self, call: Call, rows: Vec<T>, partitions: usize) -> Dataset<T> {
+        let partitions = partitions.max(1);
+        Dataset::from_source(self, call, partitions, Vector { rows: Arc::new(rows), partitions })
+    }
+
+    /// The integers of a range.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(5..9).collect()?, [5, 6, 7, 8]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn range(&self, range: Range<u64>) -> Dataset<u64> {
+        let rows = range.end.saturating_sub(range.start);
+        self.counted(call("range"), range, default_partitions(rows))
+    }
+
+    /// [`range`](Self::range) into a given number of partitions (at least one).
+    #[track_caller]
+    pub fn range_in(&self, range: Range<u64>, partitions: usize) -> Dataset<u64> {
+        self.counted(call("range"), range, partitions)
+    }
+
+    fn counted(&self, call: Call, range: Range<u64>, partitions: usize) -> Dataset<u64> {
+        let partitions = partitions.max(1);
+        Dataset::from_source(self, call, partitions, Integers { range, partitions })
+    }
+
+    /// A dataset whose partition `p` has the rows that `rows(p)` yields.
+    ///
+    /// `rows` runs on the partition's home rank each time the partition is needed, and must yield
+    /// the same each time.
+    ///
+    /// # Errors
+    ///
+    /// The iterator's items may be errors, which then are the action's error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::{Context, Error};
+    ///
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = Context::local();
+    /// let stairs = ctx.generate("stairs", 3, |p| Ok((0..p).map(Ok::<_, Error>)));
+    /// assert_eq!(stairs.collect()?, [0, 0, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn generate<T, I, E, F>(&self, name: &'static str, partitions: usize, rows: F) -> Dataset<T>
+    where
+        T: Data,
+        F: Fn(usize) -> Result<I> + Send + Sync + 'static,
+        I: Iterator<Item = Result<T, E>> + Send + 'static,
+        E: Into<TaskFailure> + 'static,
+    {
+        let call = call(name);
+        Dataset::from_source(self, call, partitions, Generated { rows, call })
+    }
+}
+
+struct Vector<T> {
+    rows: Arc<Vec<T>>,
+    partitions: usize,
+}
+
+impl<T: Data> Source for Vector<T> {
+    fn open(&self, partition: usize, _task: &Arc<Task>) -> Result<Box<dyn Stream>> {
+        let range = slice(self.rows.len() as u64, self.partitions, partition);
+        let range = range.start as usize..range.end as usize;
+        Ok(Box::new(Windows::of_range(Arc::clone(&self.rows), range)))
+    }
+
+    fn detail(&self) -> String {
+        format!("{} rows", self.rows.len())
+    }
+}
+
+struct Integers {
+    range: Range<u64>,
+    partitions: usize,
+}
+
+impl Source for Integers {
+    fn open(&self, partition: usize, _task: &Arc<Task>) -> Result<Box<dyn Stream>> {
+        let rows = self.range.end.saturating_sub(self.range.start);
+        let slice = slice(rows, self.partitions, partition);
+        Ok(Box::new(Counting(self.range.start + slice.start..self.range.start + slice.end)))
+    }
+
+    fn detail(&self) -> String {
+        format!("{:?}", self.range)
+    }
+}
+
+struct Counting(Range<u64>);
+
+impl Stream for Counting {
+    fn next(&mut self) -> Result<Option<AnyChunk>> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let end = self.0.end.min(self.0.start.saturating_add(CHUNK as u64));
+        let rows: Vec<u64> = (self.0.start..end).collect();
+        self.0.start = end;
+        Ok(Some(Chunk::Owned(rows).erased()))
+    }
+}
+
+struct Generated<F> {
+    rows: F,
+    call: Call,
+}
+
+impl<T, I, E, F> Source for Generated<F>
+where
+    T: Data,
+    F: Fn(usize) -> Result<I> + Send + Sync,
+    I: Iterator<Item = Result<T, E>> + Send + 'static,
+    E: Into<TaskFailure> + 'static,
+{
+    fn open(&self, partition: usize, task: &Arc<Task>) -> Result<Box<dyn Stream>> {
+        let rows = (self.rows)(partition)?;
+        Ok(Box::new(Generating { rows, call: self.call, task: Arc::clone(task) }))
+    }
+}
+
+struct Generating<I> {
+    rows: I,
+    call: Call,
+    task: Arc<Task>,
+}
+
+impl<T: Data, E: Into<TaskFailure>, I: Iterator<Item = Result<T, E>> + Send> Stream
+    for Generating<I>
+{
+    fn next(&mut self) -> Result<Option<AnyChunk>> {
+        let mut chunk = Vec::new();
+        for row in self.rows.by_ref().take(CHUNK) {
+            chunk.push(row.map_err(|error| self.task.error(self.call, error.into().0))?);
+        }
+        Ok(if chunk.is_empty() { None } else { Some(Chunk::Owned(chunk).erased()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_cover_the_rows_once_and_in_order() {
+        for rows in [0, 1, 7, 100, u64::MAX] {
+            for partitions in [1, 2, 3, 16] {
+                let slices: Vec<_> = (0..partitions).map(|p| slice(rows, partitions, p)).collect();
+                assert_eq!((slices[0].start, slices[partitions - 1].end), (0, rows));
+                assert!(slices.windows(2).all(|pair| pair[0].end == pair[1].start));
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What can go wrong, and whose fault it is.
+//!
+//! An error may be born on one rank and must be returned by all of them (law 3), so it is a plain
+//! value: it clones, compares, and travels as bytes. A foreign error from a user's closure is kept
+//! as its message, with the operator and the partition it came from.
+
+use std::fmt;
+use std::panic::Location;
+
+use serde::{Deserialize, Serialize};
+
+/// The result of anything that can fail in the core.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A place in the user's program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Site {
+    /// Source file, as the compiler names it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+}
+
+impl From<&Location<'_>> for Site {
+    fn from(at: &Location<'_>) -> Self {
+        Self { file: at.file().to_owned(), line: at.line(), column: at.column() }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Where a rank is in its program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whereabouts {
+    /// The rank.
+    pub rank: usize,
+    /// Its action.
+    pub operator: String,
+    /// Where it called the action.
+    pub site: Site,
+    /// How many times it has met the others.
+    pub number: u64,
+}
+
+impl fmt::Display for Whereabouts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rank, operator, site, number } = self;
+        write!(f, "rank {rank} is in {operator} at {site} (meeting {number})")
+    }
+}
+
+/// Everything the core reports. The same value is returned on every rank.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A record that cannot be read.
+    #[error("{file}, line {line}, column `{column}`: expected {expected}, found {value:?}")]
+    BadRecord {
+        /// The file, or what stands for one.
+        file: String,
+        /// Line of the record's first byte, from 1.
+        line: u64,
+        /// Name of the column, or its number where it has no name.
+        column: String,
+        /// What was found, shortened to a readable length.
+        value: String,
+        /// What would have been right.
+        expected: String,
+    },
+    /// A file or folder that is missing, unreadable, unwritable, cut short or damaged.
+    #[error("{file}: {message}")]
+    File {
+        /// The path or URL.
+        file: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A parameter outside its range.
+    #[error("parameter `{name}` must be {expected}, got {value}")]
+    Parameter {
+        /// The parameter's name.
+        name: String,
+        /// The value that came.
+        value: String,
+        /// The values that are allowed.
+        expected: String,
+    },
+    /// A value inside the data that an operation cannot take.
+    #[error("{operation}: row {row}, column `{column}`: expected {expected}, found {value}")]
+    BadValue {
+        /// The operation or expression that met the value.
+        operation: String,
+        /// Row number, from 0, counted as `operation` says.
+        row: u64,
+        /// Name of the column.
+        column: String,
+        /// The value that was found.
+        value: String,
+        /// What would have been right.
+        expected: String,
+    },
+    /// A user's closure returned an error.
+    #[error("{operator} at {site} failed{}: {message}", in_partition(*partition))]
+    Task {
+        /// The operator whose closure failed.
+        operator: String,
+        /// Where the operator was called.
+        site: Site,
+        /// The partition it worked on; none where the action itself ran the closure.
+        partition: Option<usize>,
+        /// The error's own message, causes included.
+        message: String,
+    },
+    /// A user's closure panicked.
+    #[error("{operator} at {site} panicked{}: {message}", in_partition(*partition))]
+    Panic {
+        /// The operator whose closure panicked.
+        operator: String,
+        /// Where the operator was called.
+        site: Site,
+        /// The partition it worked on; none where partial results were merged.
+        partition: Option<usize>,
+        /// The panic's message.
+        message: String,
+    },
+    /// An action was called inside a task.
+    #[error(
+        "action {operator} at {site} was called inside a task; collect what it needs before the \
+         job, or broadcast it"
+    )]
+    ActionInTask {
+        /// The action.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+    },
+    /// A second thread called an action while another one was running.
+    #[error(
+        "action {operator} at {site} was called while {running} runs on another thread; actions \
+         of one context run one after the other"
+    )]
+    ConcurrentAction {
+        /// The action that was refused.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+        /// The action that is running.
+        running: String,
+    },
+    /// Two ranks were found at different places of the program.
+    #[error("ranks have parted: {here}, {there}")]
+    Diverged {
+        /// Where rank 0 is.
+        here: Box<Whereabouts>,
+        /// Where the first rank is that is elsewhere.
+        there: Box<Whereabouts>,
+    },
+    /// All ranks called the same action and came to different results.
+    #[error(
+        "ranks have parted: {operator} at {site} gave another result on rank {other_rank} than on \
+         rank 0; a closure depends on something that differs between ranks"
+    )]
+    ResultsDiffer {
+        /// The action.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+        /// The first rank whose result differs.
+        other_rank: usize,
+    },
+    /// A rank ended or was lost while others waited for it.
+    #[error("rank {rank} has left while {operator} at {site} waited for it: {message}")]
+    RankLost {
+        /// The rank that is gone.
+        rank: usize,
+        /// The action that waited.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+        /// What is known of the reason.
+        message: String,
+    },
+    /// The machines of a cluster would not give the same bits.
+    #[error("rank {other_rank} differs from rank 0 in {what}: {other} against {here}")]
+    MixedWorld {
+        /// What differs (instruction set, version, seed).
+        what: String,
+        /// Rank 0's value.
+        here: String,
+        /// The other rank's number.
+        other_rank: usize,
+        /// The other rank's value.
+        other: String,
+    },
+    /// An action that needs at least one row met none.
+    #[error("{operator} at {site} needs at least one row")]
+    Empty {
+        /// The action.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+    },
+    /// Bytes from another rank or from disk that cannot be what was written.
+    #[error("damaged {what}: {message}")]
+    Damaged {
+        /// What was read.
+        what: String,
+        /// How it shows.
+        message: String,
+    },
+    /// A fault inside a crate above the core, already put into words, tagged with its kind so
+    /// that the crate can give it its own type again on every rank.
+    #[error("{message}")]
+    Foreign {
+        /// The crate and kind of error, e.g. `table/unknown-column`.
+        kind: String,
+        /// The whole message.
+        message: String,
+    },
+}
+
+fn in_partition(partition: Option<usize>) -> String {
+    partition.map(|p| format!(" in partition {p}")).unwrap_or_default()
+}
+
+impl Error {
+    /// A file error from an I/O error.
+    pub fn file(file: impl Into<String>, error: impl fmt::Display) -> Self {
+        Self::File { file: file.into(), message: error.to_string() }
+    }
+
+    /// A parameter error.
+    pub fn parameter(
+        name: impl Into<String>,
+        value: impl fmt::Display,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Parameter { name: name.into(), value: value.to_string(), expected: expected.into() }
+    }
+}
+
+/// What a fallible closure may return as its error: anything that can be displayed.
+///
+/// A core [`Error`] passes through unchanged, so that it keeps its type on every rank; of
+/// anything else (a `String`, a boxed error, an error type of the user's) the message is kept.
+#[derive(Debug)]
+pub struct TaskFailure(pub(crate) Failure);
+
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Typed(Error),
+    Message(String),
+}
+
+impl<E: fmt::Display + 'static> From<E> for TaskFailure {
+    fn from(error: E) -> Self {
+        let any: &dyn std::any::Any = &error;
+        match any.downcast_ref::<Error>() {
+            Some(typed) => Self(Failure::Typed(typed.clone())),
+            // The alternate form prints the causes too, for error types that know them.
+            None => Self(Failure::Message(format!("{error:#}"))),
+        }
+    }
+}

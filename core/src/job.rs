@@ -1,0 +1,476 @@
+//! One action from its call to the agreement at its end.
+//!
+//! A [`Job`] is made by every action and lives until it returns. It holds the context's right to
+//! run actions, prepares what the action stands on (shuffles, caches), runs the tasks of this
+//! rank's partitions on the context's threads, and lets the ranks meet. Whenever they meet, each
+//! brings a note: the collective's number, the action's call site, and how its part of the work
+//! went. So an error on one rank becomes the same error on all, and ranks that have parted see it
+//! before they wait for each other (law 3).
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+
+use crate::context::{Context, Running};
+use crate::data::Wire;
+use crate::dataset::node::Node;
+use crate::error::{Error, Failure, Result, Site, TaskFailure, Whereabouts};
+use crate::hash::fixed_hash;
+use crate::transport::{Bytes, Lost};
+use crate::tree::{Place, Tree};
+use crate::wire;
+
+/// An operator or action with the place where it was called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    pub(crate) operator: &'static str,
+    pub(crate) site: &'static Location<'static>,
+}
+
+thread_local! {
+    /// Set while a task runs on this thread: actions refuse to start here.
+    static IN_TASK: Cell<bool> = const { Cell::new(false) };
+    /// The operator whose closure runs on this thread, for the report of a panic.
+    static CURRENT: Cell<Option<Call>> = const { Cell::new(None) };
+}
+
+/// Notes which operator's closure is about to run.
+#[inline]
+pub(crate) fn entering(call: Call) {
+    CURRENT.set(Some(call));
+}
+
+/// What a running task may look at: whether its work is still wanted, and its partition.
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub(crate) partition: usize,
+    stop: Arc<Stop>,
+}
+
+#[derive(Debug)]
+struct Stop {
+    ctx: Context,
+    number: u64,
+    here: AtomicBool,
+}
+
+const STOPPED: &str = "core/stopped";
+
+fn stopped() -> Error {
+    Error::Foreign { kind: STOPPED.into(), message: "stopped: the job has failed".into() }
+}
+
+fn is_stopped(error: &Error) -> bool {
+    matches!(error, Error::Foreign { kind, .. } if kind == STOPPED)
+}
+
+impl Task {
+    /// An error if the job has failed elsewhere: tasks ask between chunks.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<()> {
+        let stop = &self.stop;
+        if stop.here.load(Ordering::Relaxed) || stop.ctx.transport().raised(stop.number) {
+            return Err(stopped());
+        }
+        Ok(())
+    }
+
+    /// The error for a closure of `call` that failed in this task.
+    pub(crate) fn error(&self, call: Call, failure: Failure) -> Error {
+        match failure {
+            Failure::Typed(error) => error,
+            Failure::Message(message) => Error::Task {
+                operator: call.operator.into(),
+                site: call.site.into(),
+                partition: Some(self.partition),
+                message,
+            },
+        }
+    }
+}
+
+/// The note that each rank brings to a meeting.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    number: u64,
+    operator: String,
+    site: Site,
+    outcome: Outcome,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Outcome {
+    Fine(Vec<u8>),
+    Failed(Error),
+    Stopped,
+}
+
+/// A running action.
+#[derive(Debug)]
+pub(crate) struct Job<'a> {
+    ctx: &'a Context,
+    call: Call,
+}
+
+impl Drop for Job<'_> {
+    fn drop(&mut self) {
+        *self.ctx.running() = None;
+    }
+}
+
+impl<'a> Job<'a> {
+    /// Takes the context's right to run actions.
+    pub(crate) fn begin(
+        ctx: &'a Context,
+        operator: &'static str,
+        site: &'static Location<'static>,
+    ) -> Result<Self> {
+        if IN_TASK.get() {
+            return Err(Error::ActionInTask { operator: operator.into(), site: site.into() });
+        }
+        let thread = std::thread::current().id();
+        let mut running = ctx.running();
+        if let Some(other) = &*running {
+            return Err(if other.thread == thread {
+                // A closure that merges results runs on the action's own thread.
+                Error::ActionInTask { operator: operator.into(), site: site.into() }
+            } else {
+                Error::ConcurrentAction {
+                    operator: operator.into(),
+                    site: site.into(),
+                    running: other.what.clone(),
+                }
+            });
+        }
+        *running = Some(Running { thread, what: format!("{operator} at {}", Site::from(site)) });
+        drop(running);
+        tracing::debug!(operator, %site, "action");
+        Ok(Self { ctx, call: Call { operator, site } })
+    }
+
+    pub(crate) fn call(&self) -> Call {
+        self.call
+    }
+
+    pub(crate) fn ctx(&self) -> &'a Context {
+        self.ctx
+    }
+
+    /// The error of a closure that the action itself ran, outside of any partition.
+    pub(crate) fn failure(&self, failure: TaskFailure) -> Error {
+        match failure.0 {
+            Failure::Typed(error) => error,
+            Failure::Message(message) => Error::Task {
+                operator: self.call.operator.into(),
+                site: self.call.site.into(),
+                partition: None,
+                message,
+            },
+        }
+    }
+
+    /// The error of an action that met no rows.
+    pub(crate) fn empty(&self) -> Error {
+        Error::Empty { operator: self.call.operator.into(), site: self.call.site.into() }
+    }
+
+    /// Runs what `node` stands on and is not there yet: shuffles, caches, counts; parents first.
+    pub(crate) fn prepare(&self, node: &Arc<Node>) -> Result<()> {
+        let mut seen = HashSet::new();
+        let mut pending = vec![(Arc::clone(node), false)];
+        while let Some((node, parents_are_done)) = pending.pop() {
+            if parents_are_done {
+                if !node.is_ready() {
+                    let span = tracing::info_span!("stage", name = node.name(), id = node.id());
+                    span.in_scope(|| node.prepare(self))?;
+                }
+                continue;
+            }
+            if !seen.insert(node.id()) || node.stands_alone() {
+                continue;
+            }
+            let parents = node.parents();
+            if !node.is_ready() {
+                pending.push((node, true));
+            }
+            pending.extend(parents.into_iter().map(|parent| (parent, false)));
+        }
+        Ok(())
+    }
+
+    /// Runs `work` once for each of `partitions`, in their order, on the context's threads.
+    ///
+    /// After a failure no further task starts, and running ones end at their next chunk; the
+    /// error of the lowest partition that failed is returned.
+    pub(crate) fn run<R: Send>(
+        &self,
+        partitions: &[usize],
+        work: impl Fn(&Arc<Task>) -> Result<R> + Sync,
+    ) -> Result<Vec<(usize, R)>> {
+        let number = self.ctx.current_collective();
+        let stop = Arc::new(Stop { ctx: self.ctx.clone(), number, here: AtomicBool::new(false) });
+        let next = AtomicUsize::new(0);
+        let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(partitions.len()));
+        let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+        let bar = Progress::new(self.ctx, self.call.operator, partitions.len());
+        let worker = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(&partition) = partitions.get(at) else { return };
+                let task = Arc::new(Task { partition, stop: Arc::clone(&stop) });
+                match task.check().and_then(|()| self.guarded(Some(partition), || work(&task))) {
+                    Ok(result) => lock(&done).push((partition, result)),
+                    Err(error) => {
+                        stop.here.store(true, Ordering::Relaxed);
+                        if !is_stopped(&error) {
+                            self.ctx.transport().raise(number);
+                            let mut failed = lock(&failed);
+                            if failed.as_ref().is_none_or(|(lowest, _)| partition < *lowest) {
+                                *failed = Some((partition, error));
+                            }
+                        }
+                        return;
+                    }
+                }
+                bar.step();
+            }
+        };
+        let workers = self.ctx.threads().min(partitions.len());
+        let pool = self.ctx.pool()?;
+        pool.scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|_| worker());
+            }
+        });
+        if let Some((_, error)) = into_inner(failed) {
+            return Err(error);
+        }
+        if stop.here.load(Ordering::Relaxed) {
+            return Err(stopped());
+        }
+        let mut done = into_inner(done);
+        done.sort_unstable_by_key(|&(partition, _)| partition);
+        Ok(done)
+    }
+
+    /// Runs a closure of the user's; a panic becomes an error.
+    pub(crate) fn guarded<R>(
+        &self,
+        partition: Option<usize>,
+        work: impl FnOnce() -> Result<R>,
+    ) -> Result<R> {
+        let was_in_task = IN_TASK.replace(true);
+        CURRENT.set(Some(self.call));
+        let result = catch_unwind(AssertUnwindSafe(work));
+        IN_TASK.set(was_in_task);
+        result.unwrap_or_else(|panic| {
+            let call = CURRENT.get().unwrap_or(self.call);
+            Err(Error::Panic {
+                operator: call.operator.into(),
+                site: call.site.into(),
+                partition,
+                message: panic_message(&*panic),
+            })
+        })
+    }
+
+    /// Lets the ranks meet: returns the bytes of all if every rank's part went well, else the
+    /// error of the lowest rank that has one.
+    fn meet(&self, outcome: Result<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+        let number = self.ctx.next_collective();
+        let outcome = match outcome {
+            Ok(bytes) => Outcome::Fine(bytes),
+            Err(error) if is_stopped(&error) => Outcome::Stopped,
+            Err(error) => Outcome::Failed(error),
+        };
+        let note = Note {
+            number,
+            operator: self.call.operator.into(),
+            site: self.call.site.into(),
+            outcome,
+        };
+        let gathered = self.ctx.transport().all_gather(wire::encode(&note)?);
+        let mut notes = Vec::new();
+        for bytes in gathered.map_err(|lost| self.lost(lost))? {
+            notes.push(wire::decode::<Note>(&bytes)?);
+        }
+        self.compare_places(&notes)?;
+        let mut all = Vec::with_capacity(notes.len());
+        let mut any_stopped = false;
+        for note in notes {
+            match note.outcome {
+                Outcome::Fine(bytes) => all.push(bytes),
+                Outcome::Failed(error) => return Err(error),
+                Outcome::Stopped => any_stopped = true,
+            }
+        }
+        if any_stopped { Err(stopped()) } else { Ok(all) }
+    }
+
+    fn compare_places(&self, notes: &[Note]) -> Result<()> {
+        let place = |rank: usize| {
+            let note = &notes[rank];
+            let (operator, site) = (note.operator.clone(), note.site.clone());
+            Box::new(Whereabouts { rank, operator, site, number: note.number })
+        };
+        let differs = |other: &Note| {
+            let first = &notes[0];
+            (other.number, &other.operator, &other.site)
+                != (first.number, &first.operator, &first.site)
+        };
+        match notes.iter().position(differs) {
+            None => Ok(()),
+            Some(other) => Err(Error::Diverged { here: place(0), there: place(other) }),
+        }
+    }
+
+    fn lost(&self, lost: Lost) -> Error {
+        let (rank, message) = match lost {
+            Lost::Rank { rank, message } => (rank, message),
+            Lost::OutOfStep { rank } => (rank, "it is in another kind of exchange".to_owned()),
+        };
+        Error::RankLost {
+            rank,
+            operator: self.call.operator.into(),
+            site: self.call.site.into(),
+            message,
+        }
+    }
+
+    /// Ends a piece of work without a result: all ranks fine, or the same error on all.
+    pub(crate) fn agree(&self, outcome: Result<()>) -> Result<()> {
+        if self.ctx.ranks() == 1 {
+            return outcome;
+        }
+        self.meet(outcome.map(|()| Vec::new())).map(|_| ())
+    }
+
+    /// Gives every rank the values of all ranks, in rank order. On one rank nothing is encoded.
+    pub(crate) fn gather<U: Wire>(&self, outcome: Result<U>) -> Result<Vec<U>> {
+        if self.ctx.ranks() == 1 {
+            return Ok(vec![outcome?]);
+        }
+        let encoded = match &outcome {
+            Ok(value) => wire::encode(value),
+            Err(error) => Err(error.clone()),
+        };
+        let mut own = outcome.ok();
+        let all = self.meet(encoded)?;
+        all.iter()
+            .enumerate()
+            .map(|(rank, bytes)| match own.take_if(|_| rank == self.ctx.rank()) {
+                Some(value) => Ok(value),
+                None => wire::decode(bytes),
+            })
+            .collect()
+    }
+
+    /// Sends `parts[r]` to rank `r` once all ranks agree that theirs are there.
+    pub(crate) fn exchange(&self, outcome: Result<Vec<Vec<u8>>>) -> Result<Vec<Bytes>> {
+        let parts = match outcome {
+            Ok(parts) => {
+                self.agree(Ok(()))?;
+                parts
+            }
+            Err(error) => {
+                self.agree(Err(error.clone()))?;
+                return Err(error);
+            }
+        };
+        self.ctx.transport().all_to_all(parts).map_err(|lost| self.lost(lost))
+    }
+
+    /// Merges partial results over the fixed tree on `leaves` leaves; `None` if none came.
+    ///
+    /// `outcome` holds the nodes that this rank could merge; what is left meets on every rank,
+    /// which all finish the tree in the same way and then compare what they got.
+    pub(crate) fn reduce<U: Wire>(
+        &self,
+        leaves: usize,
+        outcome: Result<Vec<(Place, U)>>,
+        merge: impl Fn(U, U) -> U,
+    ) -> Result<Option<U>> {
+        let nodes = self.gather(outcome)?;
+        let finish = || {
+            let tree = Tree::new(leaves);
+            for (place, value) in nodes.into_iter().flatten() {
+                tree.insert(place, value, &merge);
+            }
+            Ok(tree.into_nodes().pop().map(|(_, value)| value))
+        };
+        let result = self.guarded(None, finish);
+        if self.ctx.ranks() == 1 {
+            return result;
+        }
+        let prints = self.gather(result.clone().and_then(|value| fingerprint(&value)))?;
+        match prints.iter().position(|print| *print != prints[0]) {
+            None => result,
+            Some(other_rank) => Err(Error::ResultsDiffer {
+                operator: self.call.operator.into(),
+                site: self.call.site.into(),
+                other_rank,
+            }),
+        }
+    }
+}
+
+fn fingerprint<U: Wire>(value: &U) -> Result<u64> {
+    Ok(fixed_hash(wire::encode(value)?.as_slice()))
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without a message".to_owned()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+fn into_inner<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// A progress bar on standard error, for jobs that take longer than a moment.
+struct Progress(Option<(indicatif::ProgressBar, AtomicUsize)>);
+
+impl Progress {
+    fn new(ctx: &Context, operator: &'static str, tasks: usize) -> Self {
+        use std::io::IsTerminal;
+        if !ctx.shows_progress() || !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = indicatif::ProgressBar::new(tasks as u64);
+        if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
+            bar.set_style(style);
+        }
+        bar.set_message(operator);
+        Self(Some((bar, AtomicUsize::new(0))))
+    }
+
+    fn step(&self) {
+        if let Some((bar, done)) = &self.0 {
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if bar.elapsed().as_millis() > 300 {
+                bar.set_position(done as u64);
+            }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some((bar, _)) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}

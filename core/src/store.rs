@@ -1,0 +1,200 @@
+//! What is kept of a dataset, and where: partitions in memory under the budget, on disk past it.
+//!
+//! A spilled partition is one frame (see `wire`) in a file of its own, in a folder that belongs
+//! to the context and goes with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::data::Wire;
+use crate::error::{Error, Result};
+use crate::memory::{Memory, Reservation};
+use crate::wire;
+
+/// Where a kept dataset lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageLevel {
+    /// In memory while the budget lasts, then on disk.
+    #[default]
+    MemoryAndDisk,
+    /// On disk only.
+    Disk,
+}
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    memory: Arc<Memory>,
+    parent: PathBuf,
+    folder: OnceLock<Result<Folder>>,
+    next_file: AtomicU64,
+}
+
+/// The rows of one kept partition.
+#[derive(Debug)]
+pub(crate) enum Stored<T> {
+    Memory { rows: Arc<Vec<T>>, _held: Reservation },
+    Disk { file: SpillFile, rows: usize },
+}
+
+impl Store {
+    pub(crate) fn new(memory_limit: Option<u64>, parent: PathBuf) -> Self {
+        Self {
+            memory: Memory::new(memory_limit),
+            parent,
+            folder: OnceLock::new(),
+            next_file: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn memory_used(&self) -> u64 {
+        self.memory.used()
+    }
+
+    /// Takes bytes from the budget.
+    pub(crate) fn reserve(&self, bytes: u64) -> Option<Reservation> {
+        self.memory.reserve(bytes)
+    }
+
+    /// Keeps `rows` where `level` and the budget say; `bytes` is their size if it is known.
+    pub(crate) fn put<T: Wire>(
+        &self,
+        rows: Vec<T>,
+        bytes: Option<u64>,
+        level: StorageLevel,
+    ) -> Result<Stored<T>> {
+        if level == StorageLevel::MemoryAndDisk {
+            let bytes = match bytes {
+                Some(bytes) => bytes,
+                None => estimated_bytes(&rows)?,
+            };
+            if let Some(held) = self.memory.reserve(bytes) {
+                return Ok(Stored::Memory { rows: Arc::new(rows), _held: held });
+            }
+        }
+        let mut frame = Vec::new();
+        wire::encode_rows(&rows, &mut frame)?;
+        Ok(Stored::Disk { file: self.spill(&frame)?, rows: rows.len() })
+    }
+
+    /// Writes bytes into a file of their own.
+    pub(crate) fn spill(&self, bytes: &[u8]) -> Result<SpillFile> {
+        let folder = self.folder.get_or_init(|| Folder::new(&self.parent)).as_ref();
+        let folder = folder.map_err(Clone::clone)?;
+        let path = folder.0.join(format!("{}", self.next_file.fetch_add(1, Ordering::Relaxed)));
+        let file = SpillFile(path);
+        fs::write(&file.0, bytes).map_err(|error| Error::file(file.0.to_string_lossy(), error))?;
+        Ok(file)
+    }
+}
+
+/// Exact for plain numbers; otherwise the rows themselves and, for what they point to, the
+/// encoded size of up to 64 rows spread evenly over the partition.
+fn estimated_bytes<T: Wire>(rows: &[T]) -> Result<u64> {
+    let own = rows.len() as u64 * size_of::<T>() as u64;
+    if rows.is_empty() || wire::plain_size::<T>().is_some() {
+        return Ok(own);
+    }
+    let sampled = rows.len().min(64);
+    let mut bytes = 0;
+    for i in 0..sampled {
+        bytes += wire::encode(&rows[i * rows.len() / sampled])?.len() as u64;
+    }
+    Ok(own + bytes * rows.len() as u64 / sampled as u64)
+}
+
+impl<T: Wire> Stored<T> {
+    /// The rows, read back if they lie on disk.
+    pub(crate) fn load(&self) -> Result<Arc<Vec<T>>> {
+        match self {
+            Self::Memory { rows, .. } => Ok(Arc::clone(rows)),
+            Self::Disk { file, .. } => Ok(Arc::new(wire::decode_rows(&file.read()?)?)),
+        }
+    }
+}
+
+impl<T> Stored<T> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Memory { rows, .. } => rows.len(),
+            Self::Disk { rows, .. } => *rows,
+        }
+    }
+
+    pub(crate) fn in_memory(&self) -> Option<Arc<Vec<T>>> {
+        match self {
+            Self::Memory { rows, .. } => Some(Arc::clone(rows)),
+            Self::Disk { .. } => None,
+        }
+    }
+}
+
+/// A file that is removed when its last user is gone.
+#[derive(Debug)]
+pub(crate) struct SpillFile(PathBuf);
+
+impl SpillFile {
+    pub(crate) fn read(&self) -> Result<Vec<u8>> {
+        fs::read(&self.0).map_err(|error| Error::file(self.0.to_string_lossy(), error))
+    }
+}
+
+impl Drop for SpillFile {
+    fn drop(&mut self) {
+        // The folder goes with the context; a file that cannot be removed now goes with it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(parent: &Path) -> Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("firesteel-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).map_err(|error| Error::file(path.to_string_lossy(), error))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_past_the_budget_go_to_disk_and_come_back() {
+        let parent = tempfile::tempdir().unwrap();
+        let store = Store::new(Some(1000), parent.path().to_owned());
+        let first = store.put((0..100_u64).collect(), None, StorageLevel::default()).unwrap();
+        let second = store.put((0..100_u64).collect(), None, StorageLevel::default()).unwrap();
+        assert!(first.in_memory().is_some());
+        assert!(second.in_memory().is_none());
+        assert_eq!(first.load().unwrap(), second.load().unwrap());
+        assert_eq!((store.memory_used(), second.len()), (800, 100));
+        drop((first, second));
+        assert_eq!(store.memory_used(), 0);
+        drop(store);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_spilled_partition_that_was_damaged_is_an_error() {
+        let parent = tempfile::tempdir().unwrap();
+        let store = Store::new(None, parent.path().to_owned());
+        let stored = store.put(vec!["a".to_owned()], None, StorageLevel::Disk).unwrap();
+        if let Stored::Disk { file, .. } = &stored {
+            fs::write(&file.0, b"something else entirely").unwrap();
+        }
+        assert!(matches!(stored.load(), Err(Error::Damaged { .. })));
+    }
+}
