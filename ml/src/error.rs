@@ -11,7 +11,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// A fault in the core: a job, a file, a rank.
     #[error(transparent)]
-    Core(#[from] firesteel_core::Error),
+    Core(firesteel_core::Error),
+    /// A fault in a table: a column, a type, an expression.
+    #[error(transparent)]
+    Table(#[from] firesteel_table::Error),
     /// A parameter outside its range.
     #[error("parameter `{name}` must be {expected}, got {value}")]
     Parameter {
@@ -84,5 +87,45 @@ impl Error {
         expected: impl Into<String>,
     ) -> Self {
         Self::Parameter { name: name.into(), value: value.to_string(), expected: expected.into() }
+    }
+}
+
+/// The operation under which a bad value of this crate travels through the core.
+const LEARNING: &str = "learning";
+
+/// How an error comes back from a job: a bad value is one of this crate's again.
+impl From<firesteel_core::Error> for Error {
+    fn from(error: firesteel_core::Error) -> Self {
+        match error {
+            firesteel_core::Error::BadValue { operation, row, column, value, expected }
+                if operation == LEARNING =>
+            {
+                Self::BadValue { row, column, value, expected }
+            }
+            other => Self::Core(other),
+        }
+    }
+}
+
+/// How an error of a task travels: a core error as it is, another with its words.
+impl From<Error> for firesteel_core::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Core(error) => return error,
+            Error::Table(error) => return error.into(),
+            Error::BadValue { row, column, value, expected } => {
+                let operation = LEARNING.into();
+                return Self::BadValue { operation, row, column, value, expected };
+            }
+            Error::Parameter { name, value, expected } => {
+                return Self::Parameter { name, value, expected };
+            }
+            Error::EmptyData { .. } => "ml/empty-data",
+            Error::Shape { .. } => "ml/shape",
+            Error::Unsupported { .. } => "ml/unsupported",
+            Error::OneClass { .. } => "ml/one-class",
+            Error::ModelFile { .. } => "ml/model-file",
+        };
+        Self::Foreign { kind: kind.into(), message: error.to_string() }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firesteel_core::Context;
+use firesteel_core::{Context, Error as CoreError};
 use ndarray::{Array1, Array2};
 
 use super::block::{Block, Features};
@@ -119,7 +119,7 @@ impl ArraySamples {
             let (start, end) = (p * each, n.min((p + 1) * each));
             let whole = whole.clone();
             Ok((start..end).step_by(rows).map(move |row| {
-                Ok::<_, firesteel_core::Error>(whole.slice(row..end.min(row + rows)))
+                Ok::<_, CoreError>(whole.slice(row..end.min(row + rows)))
             }))
         });
         let samples = Samples::new(blocks, shape);
@@ -139,43 +139,17 @@ impl Samples {
         ArraySamples::new(x, y).build(ctx)
     }
 
-    /// Checks every number, in one pass; the error of the first bad row is returned.
+    /// Checks every number, in one pass.
     fn check(&self) -> Result<()> {
         let shape = Arc::clone(&self.shape);
-        let first = |a: Option<Fault>, b: Option<Fault>| match (a, b) {
-            (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
-            (one, None) | (None, one) => one,
-        };
-        let fault = self.blocks.tree_aggregate(
-            None,
-            |found: Option<Fault>, block| {
-                found.or_else(|| {
-                    check_block(block, &shape.names, &shape.label).err().and_then(Fault::of)
-                })
+        let checked = self.blocks.try_tree_aggregate(
+            (),
+            |(), block| {
+                check_block(block, &shape.names, &shape.label).map_err(CoreError::from)
             },
-            first,
-        )?;
-        match fault {
-            None => Ok(()),
-            Some(Fault(row, column, value, expected)) => {
-                Err(Error::BadValue { row, column, value, expected })
-            }
-        }
-    }
-}
-
-/// A [`Error::BadValue`] on its way between ranks.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-struct Fault(u64, String, String, String);
-
-impl Fault {
-    fn of(error: Error) -> Option<Self> {
-        match error {
-            Error::BadValue { row, column, value, expected } => {
-                Some(Self(row, column, value, expected))
-            }
-            _ => None,
-        }
+            |(), ()| (),
+        );
+        Ok(checked?)
     }
 }
 
