@@ -20,7 +20,7 @@ const LINE: usize = 64;
 /// Rows worked on at once.
 const BLOCK: usize = 8;
 /// Rows of a tile, at most; a multiple of [`BLOCK`].
-const TILE_ROWS: usize = 128;
+pub(super) const TILE_ROWS: usize = 128;
 /// Bytes of a tile, about: what the nearest cache holds beside coefficients and gradient.
 const TILE_BYTES: usize = 48 << 10;
 

@@ -11,8 +11,8 @@
 //! - **One read.** [`logistic_loss_gradient`] takes margins, loss and gradient from one read of the
 //!   matrix: a tile of rows is small enough to stay in the nearest cache between the two products.
 //! - **Any element.** [`Element`] is f64 or f32; lanes and sums are always f64.
-//! - **No surprise.** Shapes are checked once, by [`DenseRows::new`] and at the head
-//!   of each kernel; nothing here panics.
+//! - **No surprise.** Shapes are checked once, by [`DenseRows::new`], [`CsrRows::new`] and at
+//!   the head of each kernel; nothing here panics.
 //!
 //! Scaling a column by `1/σ` never touches the data: fold it into the coefficients (`w/σ`) and
 //! scale the gradient afterwards.
@@ -26,6 +26,8 @@ mod dense;
 mod elementary;
 mod gram;
 mod level;
+mod moments;
+mod sparse;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -36,6 +38,10 @@ pub use elementary::{
 };
 pub use gram::weighted_gram;
 pub use level::Level;
+pub use moments::{Moments, csr_moments, dense_moments};
+pub use sparse::{
+    CsrRows, csr_logistic_curvature, csr_logistic_loss_gradient, csr_margins, csr_weighted_gram,
+};
 
 /// Operands whose shapes do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +66,14 @@ pub enum ShapeError {
         got: usize,
         /// How many values there are.
         values: usize,
+    },
+    /// A row that names a column twice or not in rising order.
+    #[error("row {row} names column {column} twice or out of order")]
+    Order {
+        /// The row, counted from 0.
+        row: usize,
+        /// The column that is not above the one before it.
+        column: usize,
     },
     /// A column that the matrix does not have.
     #[error("row {row} names column {column}, the matrix has {columns}")]
