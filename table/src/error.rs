@@ -175,7 +175,10 @@ pub(crate) fn near_names<'a>(name: &str, names: impl Iterator<Item = &'a str>) -
 
 /// Letters without case and without the separators that people mix up.
 fn folded(name: &str) -> Vec<char> {
-    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|c| !matches!(c, '_' | '-' | ' ' | '.'))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 fn contains(letters: &[char], part: &[char]) -> bool {

@@ -96,7 +96,8 @@ pub fn dense_vectors(column: &dyn Array) -> Result<DenseVectors<'_>> {
     let start = lists.value_offset(0) as usize;
     let values = &numbers.values()[start..start + lists.len() * size];
     let vectors = DenseVectors { size, rows: lists.len(), values, nulls: lists.nulls() };
-    let hole = |i: usize| !vectors.is_null(i) && (0..size).any(|j| numbers.is_null(start + i * size + j));
+    let hole =
+        |i: usize| !vectors.is_null(i) && (0..size).any(|j| numbers.is_null(start + i * size + j));
     if numbers.null_count() > 0
         && let Some(row) = (0..vectors.len()).find(|&i| hole(i))
     {
@@ -357,8 +358,9 @@ impl<'a> SparseVectors<'a> {
     #[must_use]
     pub fn row(&self, i: usize) -> Option<(&'a [u32], &'a [f64])> {
         let within = |offsets: &[i32]| offsets[i] as usize..offsets[i + 1] as usize;
-        (!self.is_null(i))
-            .then(|| (&self.indices[within(self.offsets)], &self.values[within(self.value_offsets)]))
+        (!self.is_null(i)).then(|| {
+            (&self.indices[within(self.offsets)], &self.values[within(self.value_offsets)])
+        })
     }
 }
 

@@ -43,7 +43,9 @@ fn converted(array: &ArrayRef, to: Type) -> ArrayRef {
         }
     } else if let Some(from) = array.as_primitive_opt::<Int64Type>() {
         match to {
-            Type::Bool => Arc::new(from.iter().map(|v| v.and_then(truth)).collect::<BooleanArray>()),
+            Type::Bool => {
+                Arc::new(from.iter().map(|v| v.and_then(truth)).collect::<BooleanArray>())
+            }
             Type::F64 => Arc::new(from.unary::<_, Float64Type>(|v| v as f64)),
             _ => Arc::new(from.iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>()),
         }

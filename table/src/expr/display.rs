@@ -113,7 +113,12 @@ impl Display for Expr {
                 Binding::Comparison => binding.tighter(), // `a < b < c` is no chain
                 other => other,
             };
-            write!(f, "{} {sign} {}", Operand(left, left_binding), Operand(right, binding.tighter()))
+            write!(
+                f,
+                "{} {sign} {}",
+                Operand(left, left_binding),
+                Operand(right, binding.tighter())
+            )
         };
         let inside = Binding::Comparison.tighter();
         match node {

@@ -52,7 +52,11 @@ impl Expr {
         let truth = self.evaluate(batch)?;
         match truth.as_boolean_opt() {
             Some(truth) => Ok(without_nulls(truth)),
-            None => Err(Error::mismatch(self.shown(), "bool", self.output_type(&Schema::of_batch(batch)?).ok())),
+            None => Err(Error::mismatch(
+                self.shown(),
+                "bool",
+                self.output_type(&Schema::of_batch(batch)?).ok(),
+            )),
         }
     }
 
@@ -107,8 +111,12 @@ impl Expr {
             Node::Coalesce(terms) => self.first_value(rows, terms),
             Node::Cast(a, to) => cast::cast(self, &a.part(rows)?, *to, true),
             Node::TryCast(a, to) => cast::cast(self, &a.part(rows)?, *to, false),
-            Node::StartsWith(a, b) => strings::search(strings::Where::Start, &a.part(rows)?, &b.part(rows)?),
-            Node::EndsWith(a, b) => strings::search(strings::Where::End, &a.part(rows)?, &b.part(rows)?),
+            Node::StartsWith(a, b) => {
+                strings::search(strings::Where::Start, &a.part(rows)?, &b.part(rows)?)
+            }
+            Node::EndsWith(a, b) => {
+                strings::search(strings::Where::End, &a.part(rows)?, &b.part(rows)?)
+            }
             Node::Contains(a, b) => {
                 strings::search(strings::Where::Anywhere, &a.part(rows)?, &b.part(rows)?)
             }
@@ -139,7 +147,8 @@ impl Expr {
                 truth.is_some_and(|truth| truth.is_valid(i) && truth.value(i))
             };
             let (hits, rest): (Vec<_>, Vec<_>) = open.iter().enumerate().partition(is_met);
-            let numbers = |picked: Vec<(usize, &u32)>| picked.into_iter().map(|(_, &row)| row).collect();
+            let numbers =
+                |picked: Vec<(usize, &u32)>| picked.into_iter().map(|(_, &row)| row).collect();
             let (hits, rest): (Vec<u32>, Vec<u32>) = (numbers(hits), numbers(rest));
             chosen.take(value, &hits)?;
             open = rest;
@@ -213,7 +222,9 @@ impl Rows {
     fn of(batch: &RecordBatch, columns: &[&str]) -> Result<Self> {
         let names = || batch.schema_ref().fields().iter().map(|field| field.name().as_str());
         let position = |name: &&str| {
-            names().position(|known| known == *name).ok_or_else(|| Error::unknown_column(name, names()))
+            names()
+                .position(|known| known == *name)
+                .ok_or_else(|| Error::unknown_column(name, names()))
         };
         let positions = columns.iter().map(position).collect::<Result<Vec<_>>>()?;
         let batch = batch.project(&positions).map_err(Error::arrow("picking columns"))?;

@@ -100,9 +100,7 @@ fn located(whole: &Expr, how: Arithmetic, a: &Part, b: &Part, error: &ArrowError
     match first_fault(a, b, fails) {
         Some(row) if how == Arithmetic::Rem => fault(whole, row, a, b, NOT_ZERO),
         Some(row) => fault(whole, row, a, b, IN_RANGE),
-        None => {
-            Error::Arrow { doing: format!("evaluating {whole}"), problem: error.to_string() }
-        }
+        None => Error::Arrow { doing: format!("evaluating {whole}"), problem: error.to_string() },
     }
 }
 
@@ -264,7 +262,8 @@ pub(super) fn is_in(a: &Part, values: &[Value]) -> Result<Part> {
     let found = match a.array.data_type() {
         DataType::Boolean => {
             let truth = a.array.as_boolean();
-            let listed = [values.contains(&Value::Bool(false)), values.contains(&Value::Bool(true))];
+            let listed =
+                [values.contains(&Value::Bool(false)), values.contains(&Value::Bool(true))];
             BooleanBuffer::collect_bool(rows, |row| listed[usize::from(truth.value(row))])
         }
         DataType::Int64 => {
@@ -273,7 +272,8 @@ pub(super) fn is_in(a: &Part, values: &[Value]) -> Result<Part> {
             BooleanBuffer::collect_bool(rows, |row| listed.contains(&column[row]))
         }
         DataType::Float64 => {
-            let listed: HashSet<u64> = values.iter().filter_map(exact_float).map(float_key).collect();
+            let listed: HashSet<u64> =
+                values.iter().filter_map(exact_float).map(float_key).collect();
             let column = floats(a);
             BooleanBuffer::collect_bool(rows, |row| listed.contains(&float_key(column[row])))
         }

@@ -43,6 +43,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use cast::spoken;
+
 use crate::schema::Type;
 use crate::value::Value;
 

@@ -17,7 +17,8 @@ impl<'de> Deserialize<'de> for Expr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Counted while reading, because formats other than JSON follow a hostile file down until
         // the stack ends.
-        let _level = Level::enter().ok_or_else(|| D::Error::custom("expression nested too deep"))?;
+        let _level =
+            Level::enter().ok_or_else(|| D::Error::custom("expression nested too deep"))?;
         let expression = Self::of(Node::deserialize(deserializer)?);
         match expression.node() {
             Node::Invalid(problem) => Err(D::Error::custom(problem)),

@@ -53,7 +53,10 @@ fn nulls_follow_three_valued_logic() {
 #[test]
 fn arithmetic_keeps_whole_numbers_whole_but_for_division() {
     assert_eq!(values(&(col("n") + 1)), values_of([Some(8), Some(1), None, Some(-1)]));
-    assert_eq!(values(&(7 / lit(2) + col("n") * 0)), values_of([Some(3.5), Some(3.5), None, Some(3.5)]));
+    assert_eq!(
+        values(&(7 / lit(2) + col("n") * 0)),
+        values_of([Some(3.5), Some(3.5), None, Some(3.5)])
+    );
     assert_eq!(values(&(col("n") % 3)), values_of([Some(1), Some(0), None, Some(-2)]));
     assert_eq!(values(&-col("n").abs()), values_of([Some(-7), Some(0), None, Some(-2)]));
     assert_eq!(values(&lit(-2.5).round())[0], Value::F64(-3.0));
@@ -81,9 +84,15 @@ fn comparisons_are_exact_and_nan_is_the_greatest() {
 
 #[test]
 fn text_operators_count_characters() {
-    assert_eq!(values(&col("s").starts_with("V")), values_of([Some(true), Some(false), None, Some(false)]));
+    assert_eq!(
+        values(&col("s").starts_with("V")),
+        values_of([Some(true), Some(false), None, Some(false)])
+    );
     assert_eq!(values(&col("s").length()), values_of([Some(3), Some(6), None, Some(0)]));
-    assert_eq!(values(&col("s").substr(0, 3)), values_of([Some("V57"), Some("250"), None, Some("")]));
+    assert_eq!(
+        values(&col("s").substr(0, 3)),
+        values_of([Some("V57"), Some("250"), None, Some("")])
+    );
     let joined = lit("<").concat(col("s")).concat(">");
     assert_eq!(values(&joined), values_of([Some("<V57>"), Some("<250.83>"), None, Some("<>")]));
     assert_eq!(values(&lit("aé").contains("é"))[0], Value::Bool(true));
@@ -159,7 +168,7 @@ fn the_text_has_brackets_where_they_matter() {
         (-(col("a") + 1), "-(a + 1)"),
         (lit(-1) - lit(-2.5), "-1 - -2.5"),
         (-lit(-1), "-(-1)"),
-        (!(col("a").and(col("b"))).or(col("c")), "not (a and b) or c"),
+        ((!col("a").and(col("b"))).or(col("c")), "not (a and b) or c"),
         (col("a").or("b").and(col("c")), "(a or 'b') and c"),
         (col("glyburide-metformin").eq("it's"), "`glyburide-metformin` = 'it''s'"),
         (col("a").is_in([1, 2]).is_null(), "(a in (1, 2)) is null"),
@@ -215,7 +224,9 @@ fn expressions(of: Type) -> BoxedStrategy<Expr> {
 
 fn expressions_to(of: Type, depth: u32) -> BoxedStrategy<Expr> {
     let leaf = match of {
-        Type::Bool => prop_oneof![Just(col("b")), any::<bool>().prop_map(lit), Just(null())].boxed(),
+        Type::Bool => {
+            prop_oneof![Just(col("b")), any::<bool>().prop_map(lit), Just(null())].boxed()
+        }
         Type::I64 => prop_oneof![
             Just(col("n")),
             (-3_i64..4).prop_map(lit),
@@ -232,8 +243,8 @@ fn expressions_to(of: Type, depth: u32) -> BoxedStrategy<Expr> {
         return leaf;
     }
     let sub = |of| expressions_to(of, depth - 1);
-    let choice = (sub(Type::Bool), sub(of), sub(of))
-        .prop_map(|(c, a, b)| when(c).then(a).otherwise(b));
+    let choice =
+        (sub(Type::Bool), sub(of), sub(of)).prop_map(|(c, a, b)| when(c).then(a).otherwise(b));
     let filled = (sub(of), sub(of)).prop_map(|(a, b)| a.fill_null(b));
     let own = match of {
         Type::Bool => {
@@ -295,6 +306,8 @@ fn any_expression() -> impl Strategy<Value = Expr> {
         expressions(Type::String),
     ]
 }
+
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// The slow and obvious meaning of an expression: one row at a time, no vectors. `None` where
 /// the evaluation must fail.
@@ -377,7 +390,8 @@ fn meaning(expr: &Expr, row: &RecordBatch) -> Option<Value> {
         Node::IsNull(a) => of(a)?.is_null().into(),
         Node::IsIn(a, values) => {
             let value = of(a)?;
-            let equal = |v: &&Value| !v.is_null() && kernels::order(float(v), float(&value)).is_eq();
+            let equal =
+                |v: &&Value| !v.is_null() && kernels::order(float(v), float(&value)).is_eq();
             if value.is_null() {
                 Value::Null
             } else if values.iter().any(|v| equal(&v)) {
@@ -410,7 +424,9 @@ fn meaning(expr: &Expr, row: &RecordBatch) -> Option<Value> {
             _ => Value::Null,
         },
         Node::TryCast(a, Type::I64) => match of(a)? {
-            Value::F64(x) if x.fract() == 0.0 && x.abs() < 1e18 => Value::I64(x as i64),
+            Value::F64(x) if x.fract() == 0.0 && (-TWO_63..TWO_63).contains(&x) => {
+                Value::I64(x as i64)
+            }
             _ => Value::Null,
         },
         Node::Cast(a, Type::String) => match of(a)? {

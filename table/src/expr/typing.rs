@@ -67,7 +67,11 @@ impl Expr {
             Node::Cast(a, to) | Node::TryCast(a, to) => {
                 for of in [a.known_type(schema)?, Some(*to)].into_iter().flatten() {
                     if matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
-                        return Err(Error::mismatch(self.shown(), "a cast between cells", Some(of)));
+                        return Err(Error::mismatch(
+                            self.shown(),
+                            "a cast between cells",
+                            Some(of),
+                        ));
                     }
                 }
                 Ok(Some(*to))
