@@ -4,6 +4,6 @@ mod logistic;
 
 pub use logistic::{
     CoefficientRow, Dropped, DroppedBecause, Inference, LogisticRegression,
-    LogisticRegressionModel, LogisticSummary, Prediction, Scaling, Separation, SmallSample,
+    LogisticRegressionModel, LogisticSummary, Prediction, Scaling, Separation, SmallSample, Solver,
     StandardErrors,
 };

@@ -220,12 +220,12 @@ impl LogisticRegression {
             return Ok(space);
         }
         let moments = samples.moments()?;
+        let variances = match self.scaling {
+            Scaling::Sample => moments.reliability_variance(),
+            Scaling::Population => moments.population_variance(),
+        };
         let mut constant = Vec::new();
-        for j in 0..d {
-            let variance = match self.scaling {
-                Scaling::Sample => moments.sample_variance(j),
-                Scaling::Population => moments.population_variance(j),
-            };
+        for (j, variance) in variances.into_iter().enumerate() {
             // A column with one value may have a variance of rounding errors.
             if moments.min[j] == moments.max[j] || variance <= 0.0 {
                 if self.standardization || self.fit_intercept {
