@@ -3,3 +3,4 @@
 pub mod kernel;
 pub mod linalg;
 pub mod optim;
+pub mod special;

@@ -68,7 +68,7 @@ impl Metric {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 
@@ -77,7 +77,7 @@ impl Metric {
     }
 
     /// Whether its estimate of the decrement deserves belief.
-    fn is_trusted(&self) -> bool {
+    pub(super) fn is_trusted(&self) -> bool {
         self.has_factor() || self.pairs.len() >= self.memory.min(5)
     }
 }

@@ -31,11 +31,15 @@
 //! memory and when two points in a row agree.
 
 mod engine;
+mod l1;
+mod proximal;
 
 mod search;
 mod subsampled;
 
 pub use engine::{lbfgs, newton};
+pub use l1::owlqn;
+pub use proximal::{kkt_residual, proximal_newton, subsampled_proximal_newton};
 
 pub use subsampled::subsampled_newton;
 

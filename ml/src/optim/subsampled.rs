@@ -15,11 +15,11 @@ use super::{Curvature, Options, Point, Report, Stop, WIDEST_HESSIAN, fitted};
 use crate::linalg::{Cholesky, dot};
 
 /// Relative distance to which the sample is minimised: far below what it can know.
-const SAMPLE_TOL: f64 = 1e-7;
+pub(super) const SAMPLE_TOL: f64 = 1e-7;
 /// Steps spent on the sample, at most.
-const SAMPLE_STEPS: usize = 40;
+pub(super) const SAMPLE_STEPS: usize = 40;
 /// Share of the decrement that a step may leave: half of the distance.
-const CONTRACTION: f64 = 0.25;
+pub(super) const CONTRACTION: f64 = 0.25;
 
 /// Minimises `full` from `w` with the help of `sample`, an objective of the same dimension and scale
 /// (means with means, the same penalty) over a part of the rows.
