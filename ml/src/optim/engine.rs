@@ -262,7 +262,9 @@ impl<O: Objective> Run<'_, O> {
     /// Whether the steps have stopped telling anything: far below the values' last digit, and
     /// several in a row did not bring the point nearer.
     fn is_noise(&self, decrement: f64) -> bool {
-        let patience = if self.is_fresh { 1 } else { 6 };
+        // The point's own Hessian would have brought it nearer, unless a ridge shortens the steps.
+        let is_exact = self.is_fresh && self.report.ridge <= 0.0;
+        let patience = if is_exact { 1 } else { 6 };
         decrement <= 1e-18 * self.point.value.abs() && self.stalled >= patience
     }
 
