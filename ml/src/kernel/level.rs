@@ -175,7 +175,7 @@ fn run_baseline<J: Job>(job: J) -> J::Output {
 /// The lanes in x86-64 registers.
 ///
 /// Arrays alone were tried first: the compiler paired lanes of different rows and shuffled more
-/// than it multiplied (30 ns instead of 9 for a row of 100).
+/// than it multiplied (30 ns for loss and gradient of a row of 100 in cache, 22 with these types).
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Job, Vector};

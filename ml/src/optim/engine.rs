@@ -68,7 +68,7 @@ impl Metric {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 
@@ -77,7 +77,7 @@ impl Metric {
     }
 
     /// Whether its estimate of the decrement deserves belief.
-    fn is_trusted(&self) -> bool {
+    pub(super) fn is_trusted(&self) -> bool {
         self.has_factor() || self.pairs.len() >= self.memory.min(5)
     }
 }
@@ -262,7 +262,9 @@ impl<O: Objective> Run<'_, O> {
     /// Whether the steps have stopped telling anything: far below the values' last digit, and
     /// several in a row did not bring the point nearer.
     fn is_noise(&self, decrement: f64) -> bool {
-        let patience = if self.is_fresh { 1 } else { 6 };
+        // The point's own Hessian would have brought it nearer, unless a ridge shortens the steps.
+        let is_exact = self.is_fresh && self.report.ridge <= 0.0;
+        let patience = if is_exact { 1 } else { 6 };
         decrement <= 1e-18 * self.point.value.abs() && self.stalled >= patience
     }
 

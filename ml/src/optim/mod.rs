@@ -31,11 +31,15 @@
 //! memory and when two points in a row agree.
 
 mod engine;
+mod l1;
+mod proximal;
 
 mod search;
 mod subsampled;
 
 pub use engine::{lbfgs, newton};
+pub use l1::owlqn;
+pub use proximal::{kkt_residual, proximal_newton, subsampled_proximal_newton};
 
 pub use subsampled::subsampled_newton;
 
@@ -134,6 +138,7 @@ pub struct Report {
     /// Last estimate of what is still to be gained.
     pub decrement: f64,
     /// Largest fraction by which a Hessian's diagonal had to be raised to be factored; 0 is none.
+    /// Above 0 some columns depend on others, and `decrement` is that of the raised model.
     pub ridge: f64,
     /// Whether the last step was taken without a pass to verify it.
     pub is_predicted: bool,

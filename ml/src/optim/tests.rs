@@ -1,3 +1,5 @@
+mod l1;
+
 use super::testing::{Logistic, normals};
 use super::*;
 use std::convert::Infallible;
