@@ -1,1 +1,5 @@
-//! Placeholder.
+//! What spans crates, what needs several ranks, and the laws: one binary, a folder an idea.
+
+mod core;
+mod ranks;
+mod support;
