@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Firesteel's learning algorithms.
+//!
+//! An estimator is its parameters; `fit` turns data into a model; a model predicts. Over tables,
+//! a `Pipeline` chains feature stages and an estimator into one value that is saved to, and
+//! loaded from, a single file. Algorithms see the cluster only through the core's primitives, sum
+//! over blocks cut at fixed global row numbers, and so give the same bits on any number of
+//! threads, ranks and partitions.
+
+pub mod error;
+mod estimator;
+mod params;
+
+pub use error::{Error, Result};
+pub use estimator::{Estimator, Predict, Transformer};

@@ -77,10 +77,8 @@ impl<T: Wire> Staged for Cache<T> {
         let node = &parents[0];
         let computed = job.run(&local_partitions(job.ctx(), node), |task| {
             let rows = Typed::<T>::new(node.open(task.partition, task)?).into_rows()?;
-            let bytes = match &self.bytes {
-                Some(bytes) => Some(rows.iter().map(|row| bytes(row) as u64).sum()),
-                None => None,
-            };
+            let bytes = self.bytes.as_ref();
+            let bytes = bytes.map(|bytes| rows.iter().map(|row| bytes(row) as u64).sum());
             job.ctx().store().put(rows, bytes, self.level)
         });
         let (outcome, kept) = apart(computed);
