@@ -17,7 +17,9 @@ fn sample(rows: usize) -> RecordBatch {
         ("patient", Arc::new(Int64Array::from_iter_values((0..n).map(|i| i * 7 % 40)))),
         (
             "x",
-            Arc::new(Float64Array::from_iter((0..n).map(|i| (i % 5 != 3).then(|| 0.1 * i as f64)))),
+            Arc::new(Float64Array::from_iter(
+                (0..n).map(|i| (i % 5 != 3).then_some(0.1 * i as f64)),
+            )),
         ),
         ("ok", Arc::new(BooleanArray::from_iter((0..n).map(|i| Some(i % 3 == 0))))),
         (
