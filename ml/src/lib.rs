@@ -8,7 +8,11 @@
 
 pub mod error;
 mod estimator;
+pub mod feature;
+pub mod file;
 mod params;
+pub mod pipeline;
 
 pub use error::{Error, Result};
 pub use estimator::{Estimator, Predict, Transformer};
+pub use pipeline::{FittedStage, Pipeline, PipelineModel, Stage};
