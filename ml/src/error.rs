@@ -14,7 +14,35 @@ pub enum Error {
     Core(firesteel_core::Error),
     /// A fault in a table: a column, a type, an expression.
     #[error(transparent)]
-    Table(#[from] firesteel_table::Error),
+    Table(firesteel_table::Error),
+    /// A stage of a pipeline that cannot go on.
+    #[error("stage {number} ({kind}): {source}")]
+    Stage {
+        /// Its position in the pipeline, from 0.
+        number: usize,
+        /// What it is.
+        kind: String,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// Columns that are needed and not there.
+    #[error("{what}: no column {}", quoted(columns))]
+    MissingColumns {
+        /// Who needs them.
+        what: String,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// A column that cannot be learnt from, or used, as a whole.
+    #[error("{what}: column `{column}`: {problem}")]
+    Column {
+        /// Who had to do with it.
+        what: String,
+        /// The column.
+        column: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A parameter outside its range.
     #[error("parameter `{name}` must be {expected}, got {value}")]
     Parameter {
@@ -79,7 +107,21 @@ pub enum Error {
     },
 }
 
+fn quoted(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
 impl Error {
+    /// A column that cannot be used.
+    pub(crate) fn column(
+        what: impl Into<String>,
+        column: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> Self {
+        Self::Column { what: what.into(), column: column.into(), problem: problem.into() }
+    }
+
     /// A parameter error.
     pub(crate) fn parameter(
         name: impl Into<String>,
@@ -125,7 +167,29 @@ impl From<Error> for firesteel_core::Error {
             Error::Unsupported { .. } => "ml/unsupported",
             Error::OneClass { .. } => "ml/one-class",
             Error::ModelFile { .. } => "ml/model-file",
+            Error::Stage { .. } => "ml/stage",
+            Error::MissingColumns { .. } => "ml/missing-columns",
+            Error::Column { .. } => "ml/column",
         };
         Self::Foreign { kind: kind.into(), message: error.to_string() }
+    }
+}
+
+impl From<firesteel_table::Error> for Error {
+    fn from(error: firesteel_table::Error) -> Self {
+        match error {
+            firesteel_table::Error::Core(error) => error.into(),
+            error => Self::Table(error),
+        }
+    }
+}
+
+/// How an error goes through an operator of a table.
+impl From<Error> for firesteel_table::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Table(error) => error,
+            error => Self::Core(error.into()),
+        }
     }
 }

@@ -9,13 +9,17 @@
 pub mod classification;
 pub mod error;
 mod estimator;
+pub mod feature;
+pub mod file;
 pub mod kernel;
 pub mod linalg;
 pub mod optim;
 mod params;
+pub mod pipeline;
 pub mod samples;
 pub mod special;
 
 pub use error::{Error, Result};
 pub use estimator::{Estimator, Predict, Transformer};
+pub use pipeline::{FittedStage, Pipeline, PipelineModel, Stage};
 pub use samples::{ArraySamples, Samples, TableSamples};

@@ -16,7 +16,7 @@ pub(crate) mod sealed {
 
 /// The numbers of one array.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Data {
+pub enum Data {
     F64(Vec<f64>),
     F32(Vec<f32>),
     I64(Vec<i64>),
