@@ -58,6 +58,14 @@ pub enum Error {
         /// The only label.
         label: String,
     },
+    /// A measure that these data do not determine.
+    #[error("{what}: {reason}")]
+    Undefined {
+        /// What was asked for.
+        what: String,
+        /// Why there is no answer.
+        reason: String,
+    },
     /// A model file that is damaged, foreign, or of another version or kind.
     #[error("model file {file}: {message}")]
     ModelFile {

@@ -8,6 +8,7 @@
 
 pub mod error;
 mod estimator;
+pub mod evaluation;
 mod params;
 
 pub use error::{Error, Result};
