@@ -97,6 +97,14 @@ pub enum Error {
         /// The only label.
         label: String,
     },
+    /// A measure that these data do not determine.
+    #[error("{what}: {reason}")]
+    Undefined {
+        /// What was asked for.
+        what: String,
+        /// Why there is no answer.
+        reason: String,
+    },
     /// A model file that is damaged, foreign, or of another version or kind.
     #[error("model file {file}: {message}")]
     ModelFile {
@@ -166,6 +174,7 @@ impl From<Error> for firesteel_core::Error {
             Error::Shape { .. } => "ml/shape",
             Error::Unsupported { .. } => "ml/unsupported",
             Error::OneClass { .. } => "ml/one-class",
+            Error::Undefined { .. } => "ml/undefined",
             Error::ModelFile { .. } => "ml/model-file",
             Error::Stage { .. } => "ml/stage",
             Error::MissingColumns { .. } => "ml/missing-columns",

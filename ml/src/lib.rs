@@ -9,6 +9,7 @@
 pub mod classification;
 pub mod error;
 mod estimator;
+pub mod evaluation;
 pub mod feature;
 pub mod file;
 pub mod kernel;
