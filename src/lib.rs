@@ -9,8 +9,17 @@ pub use firesteel_table as table;
 pub mod prelude {
     pub use firesteel_core::{Broadcast, Context, Dataset, StorageLevel};
     pub use firesteel_ml::classification::{
-        LogisticRegression, LogisticRegressionModel, Scaling, SmallSample,
+        LogisticRegression, LogisticRegressionModel, LogisticRegressionStage, Scaling, SmallSample,
     };
-    pub use firesteel_ml::{ArraySamples, Estimator, Predict, Samples, TableSamples, Transformer};
-    pub use firesteel_table::{CsvReader, OnBadRecord, Schema, Table, Type, coalesce, col, lit, when};
+    pub use firesteel_ml::evaluation::{BinaryMetrics, Scored};
+    pub use firesteel_ml::feature::{
+        Bucketizer, Derive, Imputer, OneHotEncoder, StandardScaler, StringIndexer, VectorAssembler,
+    };
+    pub use firesteel_ml::{
+        ArraySamples, Estimator, Pipeline, PipelineModel, Predict, Samples, TableSamples,
+        Transformer,
+    };
+    pub use firesteel_table::{
+        CsvReader, OnBadRecord, Schema, Table, Type, coalesce, col, lit, when,
+    };
 }

@@ -8,7 +8,10 @@ use ndarray::{Array1, Array2};
 use ndarray_npy::{ReadNpyExt, ReadableElement};
 
 /// A matrix of `folder/name`.
-pub(crate) fn matrix<E: ReadableElement>(folder: &Path, name: &str) -> Result<Array2<E>, Box<dyn Error>> {
+pub(crate) fn matrix<E: ReadableElement>(
+    folder: &Path,
+    name: &str,
+) -> Result<Array2<E>, Box<dyn Error>> {
     Ok(Array2::read_npy(open(folder, name)?)?)
 }
 

@@ -15,8 +15,7 @@ pub(crate) fn run(ctx: &Context, request: &Request) -> Result<Value, Box<dyn Err
     let x = input::matrix::<f64>(&request.folder, "lr_x.npy")?;
     let y = input::vector(&request.folder, "lr_y.npy")?;
     let samples = Samples::from_arrays(ctx, x, y)?;
-    let estimator =
-        LogisticRegression::new().reg_param(LAMBDA).standardization(false).tol(1e-8);
+    let estimator = LogisticRegression::new().reg_param(LAMBDA).standardization(false).tol(1e-8);
     let start = Instant::now();
     let model = estimator.fit(&samples)?;
     let seconds = start.elapsed().as_secs_f64();

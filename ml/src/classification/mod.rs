@@ -3,7 +3,7 @@
 mod logistic;
 
 pub use logistic::{
-    CoefficientRow, Dropped, DroppedBecause, Inference, LogisticRegression,
-    LogisticRegressionModel, LogisticSummary, Prediction, Scaling, Separation, SmallSample, Solver,
-    StandardErrors,
+    CoefficientRow, Dropped, DroppedBecause, Inference, LogisticColumns, LogisticRegression,
+    LogisticRegressionModel, LogisticRegressionStage, LogisticSummary, Prediction, Scaling,
+    Separation, SmallSample, Solver, StandardErrors,
 };

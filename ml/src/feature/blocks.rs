@@ -39,11 +39,12 @@ pub(super) fn fold_blocks<S: Wire>(
     let rows = rows.get();
     let values = cut.try_map_partitions_with_index(move |p, batches| {
         let batches: Vec<RecordBatch> = batches.map(RecordBatch::from).collect();
-        let whole = arrow_select::concat::concat_batches(&schema, &batches)
-            .map_err(|error| firesteel_core::Error::Damaged {
+        let whole = arrow_select::concat::concat_batches(&schema, &batches).map_err(|error| {
+            firesteel_core::Error::Damaged {
                 what: "a block of rows".to_owned(),
                 message: error.to_string(),
-            })?;
+            }
+        })?;
         if whole.num_rows() == 0 {
             return Ok(None);
         }

@@ -221,11 +221,7 @@ impl Estimator<Table> for Imputer {
             let whole = filled_type(table.schema(), &pair.input, self.strategy)? == Type::I64;
             columns.push(Filled { pair, surrogate, whole });
         }
-        Ok(ImputerModel {
-            columns,
-            missing_value: self.missing_value,
-            indicators: self.indicators,
-        })
+        Ok(ImputerModel { columns, missing_value: self.missing_value, indicators: self.indicators })
     }
 }
 
@@ -400,11 +396,8 @@ impl Loadable for ImputerModel {
         let columns = body.columns.into_iter().zip(surrogates).zip(body.whole);
         let columns =
             columns.map(|((pair, &surrogate), whole)| Filled { pair, surrogate, whole }).collect();
-        let model = Self {
-            columns,
-            missing_value: body.missing_value,
-            indicators: body.indicators,
-        };
+        let model =
+            Self { columns, missing_value: body.missing_value, indicators: body.indicators };
         check_saved(saved, model.outputs().into_iter().map(|output| output.column))?;
         Ok(model)
     }

@@ -35,10 +35,8 @@ pub(super) fn pairs(inputs: &[String], outputs: &[String]) -> Result<Vec<Pair>> 
     }
     distinct("inputs", inputs)?;
     distinct("outputs", outputs)?;
-    let pair = |(input, output): (&String, &String)| Pair {
-        input: input.clone(),
-        output: output.clone(),
-    };
+    let pair =
+        |(input, output): (&String, &String)| Pair { input: input.clone(), output: output.clone() };
     Ok(inputs.iter().zip(outputs).map(pair).collect())
 }
 

@@ -82,7 +82,7 @@ mod tests {
             let values: Vec<f64> = values.into_iter().filter(|x| !x.is_nan()).collect();
             prop_assume!(!values.is_empty());
             let rank = at.index(values.len());
-            let items = values.iter().map(|&x| vec![vec![], vec![key_of(x)]]).collect();
+            let items: Vec<_> = values.iter().map(|&x| vec![vec![], vec![key_of(x)]]).collect();
             let ctx = Context::builder().threads(1).build().unwrap();
             let columns = ctx.parallelize_in(items, partitions);
             let found = select(&columns, &[Sought { column: 1, rank: rank as u64 }]).unwrap();

@@ -113,12 +113,7 @@ impl StandardScaler {
 }
 
 /// The numbers of a column, position by position, and how many zeros are not among them.
-fn values(
-    batch: &RecordBatch,
-    input: &str,
-    of: Type,
-    first: u64,
-) -> Result<Vec<(Vec<f64>, u64)>> {
+fn values(batch: &RecordBatch, input: &str, of: Type, first: u64) -> Result<Vec<(Vec<f64>, u64)>> {
     let check = |row: usize, x: f64| {
         let row = first as usize + row;
         let expected = "a finite number";

@@ -182,7 +182,8 @@ impl StringIndexer {
             StringOrder::AlphabetDesc => levels.reverse(),
         }
         let other = (!rare.is_empty()).then(|| self.other.clone());
-        let null = null.map(|name| if rare.contains_key(&name) { self.other.clone() } else { name });
+        let null =
+            null.map(|name| if rare.contains_key(&name) { self.other.clone() } else { name });
         let place = |name: String| levels.iter().position(|(level, _)| *level == name);
         let (other, null) = (other.and_then(place), null.and_then(place));
         let (levels, counts) = levels.into_iter().unzip();
@@ -415,8 +416,7 @@ impl FittedStage for StringIndexerModel {
         let keep = self.handle_invalid == HandleInvalid::Keep;
         self.columns.iter().try_fold(input.clone(), |schema, index| {
             require_category(input, &index.body.pair.input)?;
-            let levels =
-                Levels { of: index.body.pair.input.clone(), names: index.names(keep) };
+            let levels = Levels { of: index.body.pair.input.clone(), names: index.names(keep) };
             Ok(schema.with_field(levels.note(Field::new(&index.body.pair.output, Type::I64))))
         })
     }

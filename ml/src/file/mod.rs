@@ -43,8 +43,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use array::Element;
 use array::Array;
+pub use array::Element;
 
 use crate::error::{Error, Result};
 
@@ -107,12 +107,7 @@ impl Saved {
     ///
     /// [`Error::Shape`] if the shape does not have as many numbers; a parameter error for a name
     /// that is taken.
-    pub fn with<T: Element>(
-        mut self,
-        name: &str,
-        shape: &[usize],
-        values: Vec<T>,
-    ) -> Result<Self> {
+    pub fn with<T: Element>(mut self, name: &str, shape: &[usize], values: Vec<T>) -> Result<Self> {
         if self.arrays.iter().any(|array| array.name == name) {
             return Err(Error::parameter("name", name, "the name of no other array"));
         }

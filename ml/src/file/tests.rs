@@ -13,7 +13,8 @@ struct Body {
 
 fn saved() -> Saved {
     let body = Body { names: vec!["a \"b\"".into(), "é".into()], tol: 0.1 };
-    let special = vec![0.1, -0.0, f64::INFINITY, f64::from_bits(0x7ff8_0000_dead_beef), 5e-324, 3.0];
+    let special =
+        vec![0.1, -0.0, f64::INFINITY, f64::from_bits(0x7ff8_0000_dead_beef), 5e-324, 3.0];
     Saved::new("thing", &body)
         .and_then(|saved| saved.with("w", &[2, 3], special))
         .and_then(|saved| saved.with("bytes", &[3], vec![1_u8, 2, 3]))

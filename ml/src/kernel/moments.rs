@@ -11,7 +11,7 @@ use super::sparse::CsrRows;
 use super::{ShapeError, expect_len};
 
 /// What is known of each column of some rows; `Moments::new(d)` is the neutral element of `merge`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Moments {
     /// Rows of weight above zero.

@@ -96,7 +96,7 @@ impl Default for Options {
 }
 
 /// Why a minimiser stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Stop {
     /// The estimated distance from the minimum is within the tolerance.

@@ -27,10 +27,7 @@ use crate::error::{Error, Result};
 /// assert_eq!(row.schema().field(1).name(), "y");
 /// # Ok::<(), firesteel_ml::Error>(())
 /// ```
-pub fn with_columns(
-    batch: &RecordBatch,
-    new: Vec<(&str, Type, ArrayRef)>,
-) -> Result<RecordBatch> {
+pub fn with_columns(batch: &RecordBatch, new: Vec<(&str, Type, ArrayRef)>) -> Result<RecordBatch> {
     let mut fields = batch.schema_ref().fields().to_vec();
     let mut columns = batch.columns().to_vec();
     for (name, of, column) in new {

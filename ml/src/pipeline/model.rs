@@ -46,8 +46,7 @@ impl PipelineModel {
     ) -> Result<Self> {
         let outputs: Vec<_> = stages.iter().map(|stage| stage.outputs()).collect();
         let needed = needs(&outputs, &fit_only);
-        let missing: Vec<_> =
-            needed.iter().filter(|name| !input.contains(name)).cloned().collect();
+        let missing: Vec<_> = needed.iter().filter(|name| !input.contains(name)).cloned().collect();
         if !missing.is_empty() {
             return Err(Error::MissingColumns { what: "pipeline".to_owned(), columns: missing });
         }
@@ -122,9 +121,10 @@ impl PipelineModel {
         let mut format = self.csv_format.clone();
         format.column_null_tokens.retain(|(column, _)| self.needed.contains(column));
         let reader = CsvReader::new(path).format(format);
-        self.needed.fields().iter().fold(reader, |reader, field| {
-            reader.column_type(&field.name, field.data_type)
-        })
+        self.needed
+            .fields()
+            .iter()
+            .fold(reader, |reader, field| reader.column_type(&field.name, field.data_type))
     }
 
     /// The columns that [`transform`](Transformer::transform) makes of these.

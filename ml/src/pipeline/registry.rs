@@ -7,8 +7,8 @@ use std::sync::{PoisonError, RwLock};
 
 use super::stage::{FittedStage, Loadable};
 use crate::error::{Error, Result};
-use crate::feature;
 use crate::file::Saved;
+use crate::{classification, feature};
 
 type Load = fn(&Saved) -> Result<Box<dyn FittedStage>>;
 
@@ -35,6 +35,7 @@ const BUILT_IN: &[Entry] = &[
     entry::<feature::StandardScalerModel>(),
     entry::<feature::VectorAssemblerModel>(),
     entry::<feature::BucketizerModel>(),
+    entry::<classification::LogisticRegressionStage>(),
 ];
 
 static REGISTERED: RwLock<BTreeMap<&'static str, Entry>> = RwLock::new(BTreeMap::new());

@@ -47,9 +47,8 @@ impl PipelineModel {
     /// unknown kind, or one that is damaged.
     pub fn from_saved(saved: &Saved) -> Result<Self> {
         let body: Body = saved.expect_kind(KIND)?.body()?;
-        let stage = |(i, nested): (usize, &Nested)| {
-            Ok(Arc::from(registry::load(&saved.part(i, nested))?))
-        };
+        let stage =
+            |(i, nested): (usize, &Nested)| Ok(Arc::from(registry::load(&saved.part(i, nested))?));
         let stages = body.stages.iter().enumerate().map(stage).collect::<Result<_>>()?;
         Self::new(stages, body.input, body.fit_only, body.csv_format)
             .map_err(|error| saved.wrong(error.to_string()))

@@ -118,9 +118,9 @@ impl ArraySamples {
         let blocks = ctx.generate("samples", n.div_ceil(each), move |p| {
             let (start, end) = (p * each, n.min((p + 1) * each));
             let whole = whole.clone();
-            Ok((start..end).step_by(rows).map(move |row| {
-                Ok::<_, CoreError>(whole.slice(row..end.min(row + rows)))
-            }))
+            Ok((start..end)
+                .step_by(rows)
+                .map(move |row| Ok::<_, CoreError>(whole.slice(row..end.min(row + rows)))))
         });
         let samples = Samples::new(blocks, shape);
         samples.check()?;
@@ -144,9 +144,7 @@ impl Samples {
         let shape = Arc::clone(&self.shape);
         let checked = self.blocks.try_tree_aggregate(
             (),
-            |(), block| {
-                check_block(block, &shape.names, &shape.label).map_err(CoreError::from)
-            },
+            |(), block| check_block(block, &shape.names, &shape.label).map_err(CoreError::from),
             |(), ()| (),
         );
         Ok(checked?)
@@ -189,7 +187,8 @@ mod tests {
         let x = array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
         let y = array![0.0, 1.0, 0.0];
         let turned = array![[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]].reversed_axes();
-        let blocks = |x| Samples::from_arrays(&ctx, x, y.clone()).unwrap().blocks.collect().unwrap();
+        let blocks =
+            |x| Samples::from_arrays(&ctx, x, y.clone()).unwrap().blocks.collect().unwrap();
         assert_eq!(blocks(x.clone()), blocks(turned));
         assert_eq!(blocks(x).len(), 1);
     }

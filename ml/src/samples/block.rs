@@ -133,21 +133,21 @@ impl Block {
             all.into()
         }
         let features = match &first.features {
-            Features::Dense(_) => Features::Dense(joined(blocks.iter().map(|block| {
-                match &block.features {
+            Features::Dense(_) => {
+                Features::Dense(joined(blocks.iter().map(|block| match &block.features {
                     Features::Dense(x) => x.clone(),
                     Features::DenseF32(x) => {
                         x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>().into()
                     }
                     Features::Sparse(_) => block.densified().into(),
-                }
-            }))),
-            Features::DenseF32(_) => Features::DenseF32(joined(blocks.iter().filter_map(|block| {
-                match &block.features {
+                })))
+            }
+            Features::DenseF32(_) => Features::DenseF32(joined(blocks.iter().filter_map(
+                |block| match &block.features {
                     Features::DenseF32(x) => Some(x.clone()),
                     _ => None,
-                }
-            }))),
+                },
+            ))),
             Features::Sparse(_) => Features::Sparse(Csr::concat(blocks)),
         };
         let with = |column: fn(&Block) -> &Option<Slice<f64>>| {

@@ -107,9 +107,9 @@ impl TableSamples {
         let pieces = match &self.row_key {
             None => {
                 let columns = columns.clone();
-                self.table.batches().try_map(move |batch: Batch| {
-                    columns.block(&batch.0).map_err(CoreError::from)
-                })
+                self.table
+                    .batches()
+                    .try_map(move |batch: Batch| columns.block(&batch.0).map_err(CoreError::from))
             }
             Some(key) => in_key_order(self.table.batches(), &columns, key)?,
         };
@@ -367,17 +367,12 @@ struct Keyed {
 }
 
 /// The rows as blocks in the order of a key; a repeated key is an error.
-fn in_key_order(
-    batches: &Dataset<Batch>,
-    columns: &Columns,
-    key: &str,
-) -> Result<Dataset<Block>> {
+fn in_key_order(batches: &Dataset<Batch>, columns: &Columns, key: &str) -> Result<Dataset<Block>> {
     let (columns, key) = (columns.clone(), key.to_owned());
     let width = columns.width;
     let key_name = key.clone();
-    let rows = batches.try_map(move |batch: Batch| {
-        keyed_rows(&columns, &key, &batch.0).map_err(CoreError::from)
-    });
+    let rows = batches
+        .try_map(move |batch: Batch| keyed_rows(&columns, &key, &batch.0).map_err(CoreError::from));
     let sorted = rows.flat_map(|rows| rows).sort_by(|row| row.key.clone());
     Ok(sorted.try_map_partitions_with_index(move |_, rows| {
         let rows: Vec<Keyed> = rows.collect();

@@ -128,12 +128,8 @@ pub(super) fn standard_errors(
         ));
     };
     let inverse = factor.inverse();
-    let estimates: Vec<f64> = space
-        .active
-        .iter()
-        .map(|&j| v[j])
-        .chain(space.intercept.then_some(b))
-        .collect();
+    let estimates: Vec<f64> =
+        space.active.iter().map(|&j| v[j]).chain(space.intercept.then_some(b)).collect();
     let names: Vec<String> = space
         .active
         .iter()
@@ -262,10 +258,9 @@ impl StandardErrors {
     pub fn best(&self) -> Result<&Inference> {
         match self {
             Self::Available { plain, clustered } => Ok(clustered.as_ref().unwrap_or(plain)),
-            Self::Unavailable(reason) => Err(Error::Unsupported {
-                what: "standard errors".into(),
-                reason: reason.clone(),
-            }),
+            Self::Unavailable(reason) => {
+                Err(Error::Unsupported { what: "standard errors".into(), reason: reason.clone() })
+            }
         }
     }
 }

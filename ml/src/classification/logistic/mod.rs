@@ -16,12 +16,12 @@ mod model;
 mod passes;
 mod separation;
 mod space;
+mod stage;
 
 pub use inference::{CoefficientRow, Inference, SmallSample, StandardErrors};
-pub use model::{
-    Dropped, DroppedBecause, LogisticRegressionModel, LogisticSummary, Prediction,
-};
+pub use model::{Dropped, DroppedBecause, LogisticRegressionModel, LogisticSummary, Prediction};
 pub use separation::Separation;
+pub use stage::{LogisticColumns, LogisticRegressionStage};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,7 @@ use crate::estimator::Estimator;
 use crate::linalg::dependent_columns;
 use crate::optim::{
     Options, Report, WIDEST_HESSIAN, lbfgs, newton, owlqn, proximal_newton, subsampled_newton,
+    subsampled_proximal_newton,
 };
 use crate::params::require;
 use crate::samples::Samples;
@@ -101,6 +102,8 @@ pub struct LogisticRegression {
     pub small_sample: SmallSample,
     /// How the minimum is sought. Default: by the shape of the data and the penalty.
     pub solver: Solver,
+    /// The columns it reads and makes, where it learns from a table.
+    pub columns: LogisticColumns,
 }
 
 /// How the minimum is sought. All find the same one.
@@ -131,6 +134,7 @@ impl Default for LogisticRegression {
             standard_errors: true,
             small_sample: SmallSample::default(),
             solver: Solver::default(),
+            columns: LogisticColumns::default(),
         }
     }
 }
@@ -194,6 +198,42 @@ impl LogisticRegression {
     /// Says how the minimum is sought.
     pub fn solver(self, solver: Solver) -> Self {
         Self { solver, ..self }
+    }
+
+    /// Names the vector column of the features.
+    pub fn features(mut self, column: impl Into<String>) -> Self {
+        self.columns.features = column.into();
+        self
+    }
+
+    /// Names the label column.
+    pub fn label(mut self, column: impl Into<String>) -> Self {
+        self.columns.label = column.into();
+        self
+    }
+
+    /// Names the column of the weights.
+    pub fn weight(mut self, column: impl Into<String>) -> Self {
+        self.columns.weight = Some(column.into());
+        self
+    }
+
+    /// Names the column of the groups, for clustered standard errors.
+    pub fn group(mut self, column: impl Into<String>) -> Self {
+        self.columns.group = Some(column.into());
+        self
+    }
+
+    /// Names a column with another value in every row, by which rows are ordered first, so that
+    /// the fit does not depend on the order of rows or files.
+    pub fn row_key(mut self, column: impl Into<String>) -> Self {
+        self.columns.row_key = Some(column.into());
+        self
+    }
+
+    /// Sets the columns it reads and makes.
+    pub fn columns(self, columns: LogisticColumns) -> Self {
+        Self { columns, ..self }
     }
 
     pub(crate) fn check(&self) -> Result<()> {
@@ -262,19 +302,25 @@ impl LogisticRegression {
             (Solver::Lbfgs, false) => lbfgs(&mut full, start, None, &options),
             (Solver::Lbfgs, true) => owlqn(&mut full, start, &l1, &options),
             (Solver::Newton, false) => newton(&mut full, start, &options),
-            (Solver::Newton, true) => proximal_newton(&mut full, start, &l1, &options),
+            (Solver::Newton, true) => proximal_newton(&mut full, start, &l1, None, &options),
             (Solver::Auto, false) if !narrow => lbfgs(&mut full, start, None, &options),
             (Solver::Auto, true) if !narrow => owlqn(&mut full, start, &l1, &options),
-            (Solver::Auto, true) => proximal_newton(&mut full, start, &l1, &options),
-            (Solver::Auto, false) => match &plan.sample {
-                None => newton(&mut full, start, &options),
-                Some(sample) => {
-                    let weight = passes::labels(sample)?.weight;
-                    let mut sampled =
-                        LogisticObjective { blocks: sample.blocks(), space, weight };
+            (Solver::Auto, _) => {
+                let Some(sample) = &plan.sample else {
+                    return if has_l1 {
+                        proximal_newton(&mut full, start, &l1, None, &options)
+                    } else {
+                        newton(&mut full, start, &options)
+                    };
+                };
+                let weight = passes::labels(sample)?.weight;
+                let mut sampled = LogisticObjective { blocks: sample.blocks(), space, weight };
+                if has_l1 {
+                    subsampled_proximal_newton(&mut sampled, &mut full, start, &l1, &options)
+                } else {
                     subsampled_newton(&mut sampled, &mut full, start, &options)
                 }
-            },
+            }
         }
     }
 }
@@ -290,7 +336,11 @@ struct Plan {
 const SMALL: f64 = 5e8;
 
 impl Plan {
-    fn new(params: &LogisticRegression, samples: &Samples, dropped: &mut Vec<Dropped>) -> Result<Self> {
+    fn new(
+        params: &LogisticRegression,
+        samples: &Samples,
+        dropped: &mut Vec<Dropped>,
+    ) -> Result<Self> {
         let mut space = params.space(samples, dropped)?;
         let (n, k) = (samples.n(), space.dim());
         let wanted = (n / 25).max(200 * k as u64).max(10_000);
@@ -324,7 +374,8 @@ fn aliased(samples: &Samples, sample: Option<&Samples>, space: &Space) -> Result
         let k = features.dim();
         let mut matrix = vec![0.0; k * k];
         // With an intercept, what counts is what is left beside it.
-        let centred = if space.intercept { centred_on_data(&features, &raw) } else { features.clone() };
+        let centred =
+            if space.intercept { centred_on_data(&features, &raw) } else { features.clone() };
         centred.matrix(&raw, &mut matrix);
         dependent_columns(&matrix, k, COLLINEAR).map_err(|error| Error::Unsupported {
             what: "the search for collinear features".into(),
@@ -388,10 +439,8 @@ impl Estimator<Samples> for LogisticRegression {
 }
 
 fn one_class(labels: &Labels) -> Result<()> {
-    let only = |label: &str| Error::OneClass {
-        what: "logistic regression".into(),
-        label: label.into(),
-    };
+    let only =
+        |label: &str| Error::OneClass { what: "logistic regression".into(), label: label.into() };
     if labels.positive <= 0.0 {
         Err(only("0"))
     } else if labels.positive >= labels.weight {

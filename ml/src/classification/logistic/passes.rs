@@ -119,8 +119,7 @@ impl Labels {
 
 /// Checks that labels are 0 and 1, both with some weight, in one pass over the labels.
 pub(super) fn labels(samples: &Samples) -> Result<Labels> {
-    let labels =
-        samples.blocks().tree_aggregate(Labels::default(), Labels::add, Labels::merge)?;
+    let labels = samples.blocks().tree_aggregate(Labels::default(), Labels::add, Labels::merge)?;
     if let Some((row, value)) = labels.wrong {
         return Err(Error::BadValue {
             row,
@@ -130,7 +129,9 @@ pub(super) fn labels(samples: &Samples) -> Result<Labels> {
         });
     }
     if labels.weight <= 0.0 {
-        return Err(Error::EmptyData { what: "logistic regression: the weights are all zero".into() });
+        return Err(Error::EmptyData {
+            what: "logistic regression: the weights are all zero".into(),
+        });
     }
     Ok(labels)
 }

@@ -73,16 +73,15 @@ fn faded_part(u: &[f64], information: &[f64], plain: &[f64], dim: usize) -> Opti
     let ratio = solve_lower_columns(l, &turned, dim);
     let (values, vectors) = symmetric_eigen(&ratio, dim).ok()?;
     // In the coordinates Lᵀ·u the plain curvature is the identity.
-    let inner: Vec<f64> =
-        (0..dim).map(|i| (i..dim).map(|k| l[k * dim + i] * u[k]).sum()).collect();
+    let inner: Vec<f64> = (0..dim).map(|i| (i..dim).map(|k| l[k * dim + i] * u[k]).sum()).collect();
     let mut part = vec![0.0; dim];
     let mut any = false;
     for (e, &value) in values.iter().enumerate() {
         if value < FADED {
             any = true;
-            let along: f64 = (0..dim).map(|i| vectors[i * dim + e] * inner[i]).sum();
+            let along: f64 = (0..dim).map(|i| vectors[e * dim + i] * inner[i]).sum();
             for i in 0..dim {
-                part[i] += along * vectors[i * dim + e];
+                part[i] += along * vectors[e * dim + i];
             }
         }
     }
