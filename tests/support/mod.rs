@@ -77,7 +77,6 @@ fn test_name() -> String {
 
 /// A file or folder under `shared/`, which stands beside the repository or where
 /// `FIRESTEEL_SHARED` says; skips the test if it is not there.
-#[expect(dead_code, reason = "the tests on real data come with the tables")]
 pub(crate) fn shared(path: impl AsRef<Path>) -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
     let root = std::env::var_os("FIRESTEEL_SHARED").map_or_else(beside, PathBuf::from);
