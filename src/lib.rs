@@ -9,11 +9,12 @@ pub use firesteel_table as table;
 pub mod prelude {
     pub use firesteel_core::{Broadcast, Context, Dataset, StorageLevel};
     pub use firesteel_ml::classification::{
-        LogisticRegression, LogisticRegressionModel, LogisticRegressionStage, Scaling, SmallSample,
+        LogisticRegression, LogisticRegressionModel, LogisticRegressionStage, SmallSample,
     };
     pub use firesteel_ml::evaluation::{BinaryMetrics, Scored};
     pub use firesteel_ml::feature::{
-        Bucketizer, Derive, Imputer, OneHotEncoder, StandardScaler, StringIndexer, VectorAssembler,
+        Bucketizer, Derive, HandleInvalid, Imputer, OneHotEncoder, Scaling, StandardScaler,
+        StringIndexer, VectorAssembler,
     };
     pub use firesteel_ml::{
         ArraySamples, Estimator, Pipeline, PipelineModel, Predict, Samples, TableSamples,

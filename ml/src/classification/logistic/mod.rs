@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
+use crate::feature::Scaling;
 use crate::linalg::dependent_columns;
 use crate::optim::{
     Options, Report, WIDEST_HESSIAN, lbfgs, newton, owlqn, proximal_newton, subsampled_newton,
@@ -36,17 +37,6 @@ use crate::params::require;
 use crate::samples::Samples;
 use passes::{Labels, Weighing, gram};
 use space::{LogisticObjective, Space};
-
-/// By which standard deviation features are scaled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Scaling {
-    /// The sample's: divided by `n − 1` (with weights, by `Σs − Σs²/Σs`), as MLlib does.
-    #[default]
-    Sample,
-    /// The population's: divided by `n` (with weights, by `Σs`), as glmnet does.
-    Population,
-}
 
 /// Binary logistic regression with L2, L1 and elastic-net penalties.
 ///
@@ -91,7 +81,8 @@ pub struct LogisticRegression {
     /// Whether the penalty applies to the coefficients of standardised features. Default true.
     /// Without a penalty it changes nothing but the path to the solution.
     pub standardization: bool,
-    /// By which standard deviation features are scaled. Default the sample's.
+    /// By which standard deviation features are scaled; with weights the sample's variance is
+    /// divided by `Σs − Σs²/Σs`, as MLlib does, the population's by `Σs`. Default the sample's.
     pub scaling: Scaling,
     /// Probability above which class 1 is predicted, in `[0, 1]`. Default 0.5.
     pub threshold: f64,
