@@ -1,4 +1,5 @@
 //! What spans crates, what needs several ranks, and the laws: one binary, a folder an idea.
+#![allow(clippy::unwrap_used, reason = "clippy knows helpers of tests only beside the code")]
 
 mod core;
 mod golden;

@@ -453,6 +453,41 @@ impl<'a> Job<'a> {
         self.guarded(None, || frames.into_iter().map(|(_, frame)| frame.into_rows()).collect())
     }
 
+    /// [`gather_rows`](Self::gather_rows), but for the root alone: the others get none. What fails
+    /// at the root at last, where the rows are read, is in the inner result, to be brought to the
+    /// next meeting.
+    pub(crate) fn gather_rows_at_root<T: Wire>(
+        &self,
+        here: &[usize],
+        rows: impl Fn(&Arc<Task>) -> Result<Vec<T>> + Sync,
+    ) -> Result<Result<Vec<Vec<T>>>> {
+        if self.ctx.ranks() == 1 {
+            return self.gather_rows(here, rows).map(Ok);
+        }
+        let frames = self.run(here, |task| {
+            let rows = rows(task)?;
+            entering(self.call);
+            wire::Frame::of(&rows)
+        });
+        let parcels = frames.and_then(|frames| {
+            let mut parcels = vec![Vec::new(); self.ctx.ranks()];
+            parcels[0] = wire::encode(&frames)?;
+            Ok(parcels)
+        });
+        let arrived = self.exchange(parcels)?;
+        if !self.ctx.is_root() {
+            return Ok(Ok(Vec::new()));
+        }
+        Ok(self.guarded(None, || {
+            let mut frames: Vec<(usize, wire::Frame<T>)> = Vec::new();
+            for bytes in &arrived {
+                frames.append(&mut wire::decode(bytes)?);
+            }
+            frames.sort_by_key(|&(partition, _)| partition);
+            frames.into_iter().map(|(_, frame)| frame.into_rows()).collect()
+        }))
+    }
+
     /// Sends `parts[r]` to rank `r` once all ranks agree that theirs are there.
     pub(crate) fn exchange(&self, outcome: Result<Vec<Vec<u8>>>) -> Result<Vec<Bytes>> {
         let parts = match outcome {

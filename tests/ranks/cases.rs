@@ -84,7 +84,11 @@ pub(crate) const CASES: &[Case] = &[
     }),
     ("visit", |ctx| {
         let mut sum = 0.0;
-        floats(ctx, 16).visit(|x| Ok::<_, Error>(sum = sum * 0.99 + x)).unwrap();
+        let visited = floats(ctx, 16).visit(|x| {
+            sum = sum * 0.99 + x;
+            Ok::<_, Error>(())
+        });
+        visited.unwrap();
         done(ctx.on_root(|| Ok::<_, Error>(sum)))
     }),
     ("map and filter", |ctx| done(floats(ctx, 16).map(|x| x / 3.0).filter(|x| *x > 1.0).sum())),

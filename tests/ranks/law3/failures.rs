@@ -293,7 +293,8 @@ fn a_type_that_does_not_come_back_is_the_same_error_on_all_ranks() {
             let reduced = here.reduce(|a, _| a).map(|_| ());
             let shuffled = here.map(|x| (x.0 + 1, x)).reduce_by_key(|a, _| a).count().map(|_| ());
             let sent = ctx.broadcast(OneWay(1)).map(|_| ());
-            (collected, reduced, (shuffled, sent), works(ctx))
+            let visited = here.visit(|_| Ok::<_, Error>(()));
+            (collected, reduced, [shuffled, sent, visited], works(ctx))
         });
         assert!(results.iter().all(|(.., works)| *works));
         assert!(matches!(
@@ -305,9 +306,10 @@ fn a_type_that_does_not_come_back_is_the_same_error_on_all_ranks() {
             Error::Damaged { .. }
         ));
         // A shuffle may have nothing to send, but the ranks agree on that too.
-        let shuffled: Vec<_> = results.iter().map(|r| r.2.0.clone()).collect();
+        let shuffled: Vec<_> = results.iter().map(|r| r.2[0].clone()).collect();
         assert!(shuffled.iter().all(|result| *result == shuffled[0]), "{shuffled:?}");
-        one_error(results.into_iter().map(|r| r.2.1).collect());
+        one_error(results.iter().map(|r| r.2[1].clone()).collect());
+        one_error(results.iter().map(|r| r.2[2].clone()).collect());
     }
 }
 
