@@ -1,4 +1,5 @@
-//! What can go wrong with a table: one enum, whose variants carry what was asked and what was found.
+//! What can go wrong with a table: one enum, whose variants carry what was asked and what was
+//! found.
 //!
 //! Mistakes that the schema can show (an unknown column, types that do not fit) are returned by
 //! the call that makes them, before any row is read. What only a row can show (text that is not a

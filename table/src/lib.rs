@@ -13,8 +13,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! From the bottom up: [`Type`], [`Schema`], [`Value`] and vector columns; [`Batch`], a record batch that can
-//! move; [`Expr`], expressions that are values; [`Table`] and its operators; [`CsvReader`] and [`CsvWriter`].
+//! From the bottom up: [`Type`], [`Schema`], [`Value`] and vector columns; [`Batch`], a record
+//! batch that can move; [`Expr`], expressions that are values; [`Table`] and its operators;
+//! [`CsvReader`] and [`CsvWriter`].
 
 mod batch;
 mod error;

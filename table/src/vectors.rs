@@ -1,8 +1,8 @@
 //! Columns of vectors: how features travel inside a table.
 //!
-//! A dense vector column is Arrow's `FixedSizeList<Float64>`: the numbers of all rows one after
-//! the other. A sparse one is `Struct{size, indices, values}`: for each row the positions that are
-//! not zero, in rising order, and their numbers. Both can be viewed as plain slices, without a copy:
+//! A dense vector column is Arrow's `FixedSizeList<Float64>`: the numbers of all rows one after the
+//! other. A sparse one is `Struct{size, indices, values}`: for each row the positions that are not
+//! zero, in rising order, and their numbers. Both can be viewed as plain slices, without a copy:
 //! what a block of rows in CSR form needs is already there.
 
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use crate::error::{Error, Result};
 
 /// The Arrow type of dense vectors of that size.
 pub(crate) fn dense_type(size: usize) -> DataType {
-    // A size beyond i32 cannot be made by `dense_vector_column`; a schema that claims it matches nothing.
+    // A size beyond i32 cannot be made by `dense_vector_column`; a schema that claims it matches
+    // nothing.
     DataType::FixedSizeList(dense_item(), i32::try_from(size).unwrap_or(i32::MAX))
 }
 

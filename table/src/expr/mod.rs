@@ -9,29 +9,31 @@
 //! - **Nulls** follow SQL: an operator with a null operand gives null, but `false and null` is
 //!   false, `true or null` is true, and `is_null`, `is_not_null`, `fill_null`, `coalesce` and
 //!   `when` look at nulls. A condition that is null counts as not met, in `when` as in a filter.
-//! - **Numbers**: whole numbers stay whole under `+ - * %` and negation; leaving the range of `i64` is an
-//!   error that names the row, as is a whole number divided by whole zero or its remainder.
+//! - **Numbers**: whole numbers stay whole under `+ - * %` and negation; leaving the range of `i64`
+//!   is an error that names the row, as is a whole number divided by whole zero or its remainder.
 //!   `/` is true division and always gives a float (`7 / 2` is 3.5). When a float meets a whole
 //!   number in arithmetic, the whole number becomes the nearest float. Floats follow IEEE 754.
 //! - **Comparisons** are between numbers, between texts (by code point) or between truth values.
 //!   A whole number and a float compare by their exact values. NaN equals NaN and is greater than
 //!   every number, as in Spark and polars; `-0.0` equals `0.0`.
-//! - **Types are not guessed**: text is not a number until it is cast. `cast` turns a value that has
-//!   no counterpart into an error with expression, column, value and row; `try_cast` into null.
+//! - **Types are not guessed**: text is not a number until it is cast. `cast` turns a value that
+//!   has no counterpart into an error with expression, column, value and row; `try_cast` into null.
 //! - **`when` guards**: a branch is evaluated on the rows that take it only, so that
 //!   `when(col("n").ne(0)).then(col("a") / col("n")).otherwise(0.0)` cannot divide by zero.
 //!   `coalesce` likewise. `and` and `or` evaluate both sides.
 //!
 //! # In files
 //!
-//! serde writes the tree as nested objects with one key each, `{"ge":[{"col":"age"},{"lit":{"i64":65}}]}`.
-//! Nesting is limited (see [`Expr::MAX_DEPTH`]), which keeps a file from exhausting the stack;
-//! chains of `+`, `*`, `and`, `or`, `concat` and the branches of a `when` do not nest.
+//! serde writes the tree as nested objects with one key each,
+//! `{"ge":[{"col":"age"},{"lit":{"i64":65}}]}`. Nesting is limited (see [`Expr::MAX_DEPTH`]), which
+//! keeps a file from exhausting the stack; chains of `+`, `*`, `and`, `or`, `concat` and the
+//! branches of a `when` do not nest.
 
 mod cast;
 mod display;
 mod evaluate;
 mod kernels;
+mod node;
 mod saved;
 mod strings;
 #[cfg(test)]
@@ -41,9 +43,8 @@ mod typing;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 pub(crate) use cast::spoken;
+pub use node::Node;
 
 use crate::schema::Type;
 use crate::value::Value;
@@ -72,93 +73,6 @@ use crate::value::Value;
 pub struct Expr {
     node: Arc<Node>,
     depth: usize,
-}
-
-/// What an [`Expr`] is at its top; for programs that translate expressions into another language.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Node {
-    /// The column of that name.
-    #[serde(rename = "col")]
-    Column(String),
-    /// A constant.
-    #[serde(rename = "lit")]
-    Literal(Value),
-    /// The sum of one or more, from left to right.
-    Add(Vec<Expr>),
-    /// The first less the second.
-    Sub(Expr, Expr),
-    /// The product of one or more, from left to right.
-    Mul(Vec<Expr>),
-    /// The first over the second, as a float.
-    Div(Expr, Expr),
-    /// The remainder of the first over the second, with the sign of the first.
-    Rem(Expr, Expr),
-    /// With the other sign.
-    Neg(Expr),
-    /// Without the sign.
-    Abs(Expr),
-    /// The next whole number below.
-    Floor(Expr),
-    /// The next whole number above.
-    Ceil(Expr),
-    /// The nearest whole number; halves move away from zero.
-    Round(Expr),
-    /// Whether both are equal.
-    Eq(Expr, Expr),
-    /// Whether they differ.
-    Ne(Expr, Expr),
-    /// Whether the first is less.
-    Lt(Expr, Expr),
-    /// Whether the first is less or equal.
-    Le(Expr, Expr),
-    /// Whether the first is greater.
-    Gt(Expr, Expr),
-    /// Whether the first is greater or equal.
-    Ge(Expr, Expr),
-    /// Whether all are true.
-    And(Vec<Expr>),
-    /// Whether any is true.
-    Or(Vec<Expr>),
-    /// Whether it is false.
-    Not(Expr),
-    /// Whether the first is among the constants.
-    IsIn(Expr, Vec<Value>),
-    /// Whether the first is at least the second and at most the third.
-    Between(Expr, Expr, Expr),
-    /// Whether there is no value.
-    IsNull(Expr),
-    /// Whether there is a value.
-    IsNotNull(Expr),
-    /// The value of the first branch whose condition is true.
-    When {
-        /// Conditions and values, in order.
-        branches: Vec<(Expr, Expr)>,
-        /// The value where no condition is true.
-        otherwise: Expr,
-    },
-    /// The first that is not null.
-    Coalesce(Vec<Expr>),
-    /// As another type; an error where that cannot be.
-    Cast(Expr, Type),
-    /// As another type; null where that cannot be.
-    TryCast(Expr, Type),
-    /// Whether the first text starts with the second.
-    StartsWith(Expr, Expr),
-    /// Whether the first text ends with the second.
-    EndsWith(Expr, Expr),
-    /// Whether the first text has the second somewhere inside.
-    Contains(Expr, Expr),
-    /// A part of a text: first character (from 0; from the end if negative) and length.
-    Substr(Expr, i64, u64),
-    /// The number of characters of a text.
-    Length(Expr),
-    /// The texts one after the other.
-    Concat(Vec<Expr>),
-    /// An expression that could not be built; it says why when it is checked. Never in a file.
-    #[serde(skip)]
-    Invalid(String),
 }
 
 /// The column of that name.
@@ -443,52 +357,6 @@ impl Expr {
             child.visit(see);
         }
         see(&self.node);
-    }
-}
-
-impl Node {
-    /// The operands, from left to right.
-    #[must_use]
-    pub fn children(&self) -> Vec<&Expr> {
-        match self {
-            Self::Column(_) | Self::Literal(_) | Self::Invalid(_) => vec![],
-            Self::Add(terms)
-            | Self::Mul(terms)
-            | Self::And(terms)
-            | Self::Or(terms)
-            | Self::Coalesce(terms)
-            | Self::Concat(terms) => terms.iter().collect(),
-            Self::Sub(a, b)
-            | Self::Div(a, b)
-            | Self::Rem(a, b)
-            | Self::Eq(a, b)
-            | Self::Ne(a, b)
-            | Self::Lt(a, b)
-            | Self::Le(a, b)
-            | Self::Gt(a, b)
-            | Self::Ge(a, b)
-            | Self::StartsWith(a, b)
-            | Self::EndsWith(a, b)
-            | Self::Contains(a, b) => vec![a, b],
-            Self::Neg(a)
-            | Self::Abs(a)
-            | Self::Floor(a)
-            | Self::Ceil(a)
-            | Self::Round(a)
-            | Self::Not(a)
-            | Self::IsIn(a, _)
-            | Self::IsNull(a)
-            | Self::IsNotNull(a)
-            | Self::Cast(a, _)
-            | Self::TryCast(a, _)
-            | Self::Substr(a, _, _)
-            | Self::Length(a) => vec![a],
-            Self::Between(a, b, c) => vec![a, b, c],
-            Self::When { branches, otherwise } => {
-                let pairs = branches.iter().flat_map(|(condition, value)| [condition, value]);
-                pairs.chain([otherwise]).collect()
-            }
-        }
     }
 }
 

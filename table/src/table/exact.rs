@@ -3,8 +3,8 @@
 //! A finite `f64` is a whole number of 53 bits times a power of two, so a wide enough fixed-point
 //! number holds any sum of them exactly: 2,098 bits for the values, 4,196 for their squares, 64
 //! more for the count. Digits of 32 bits are kept in `i64`, so that carries can wait for half a
-//! thousand million additions (Neal 2015 calls this a small superaccumulator). Exact sums do not depend on
-//! order or partitioning, and mean and variance are rounded once, at the end.
+//! thousand million additions (Neal 2015 calls this a small superaccumulator). Exact sums do not
+//! depend on order or partitioning, and mean and variance are rounded once, at the end.
 //!
 //! R. M. Neal, "Fast exact summation using small and large superaccumulators", arXiv:1505.05571.
 

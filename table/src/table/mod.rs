@@ -10,11 +10,12 @@
 //! | `mod` | making tables, actions |
 //! | `operators` | columns and rows in, columns and rows out |
 //! | `split` | a random split by a key |
-//! | `describe` | one pass of exact statistics, over `exact` sums |
+//! | `describe` | one pass of statistics, over `exact` sums and counted `levels` |
 //! | `show` | the first rows as text |
 
 mod describe;
 mod exact;
+mod levels;
 mod operators;
 mod show;
 mod split;

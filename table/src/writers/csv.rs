@@ -2,8 +2,8 @@
 //!
 //! Batches become text where they live; the text travels to the root, a few partitions at a time,
 //! and is written there in the order of the rows. The bytes depend on the rows alone: no time, no
-//! rank, no partitioning. A cell gets quotes if without them it would read back as something else; numbers are the shortest
-//! text that reads back equal.
+//! rank, no partitioning. A cell gets quotes if without them it would read back as something else;
+//! numbers are the shortest text that reads back equal.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -290,7 +290,8 @@ fn cell_text<'a>(column: &'a ArrayRef, row: usize, scratch: &'a mut String) -> &
     scratch
 }
 
-/// Sends all text through the root's `out`. The one place of this collective, which all ranks meet at.
+/// Sends all text through the root's `out`. The one place of this collective, which all ranks meet
+/// at.
 fn pass(
     lines: &Dataset<Vec<u8>>,
     name: &str,

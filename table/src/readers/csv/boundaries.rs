@@ -3,9 +3,9 @@
 //! A comma or a line end inside quotes means nothing, and whether a byte is inside quotes depends
 //! on all bytes before it. Each split of a file therefore answers for every state that it might
 //! start in ("if I start inside quotes, I end outside"); putting the answers together in order
-//! gives every split its true start. Only quotes have to be looked at: a quote opens a quoted field if
-//! the byte before it ends a field or record, closes one if it is inside and not doubled, and is a
-//! plain character otherwise. A file without quotes is searched at the speed of memory.
+//! gives every split its true start. Only quotes have to be looked at: a quote opens a quoted field
+//! if the byte before it ends a field or record, closes one if it is inside and not doubled, and is
+//! a plain character otherwise. A file without quotes is searched at the speed of memory.
 //!
 //! The rules are those of RFC 4180 and of the `csv` crate: `\n`, `\r` and `\r\n` end a record;
 //! what follows a closing quote up to the next delimiter belongs to the field; a quote that is not

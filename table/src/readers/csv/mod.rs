@@ -1,14 +1,15 @@
 //! Reading CSV files in parallel, exactly.
 //!
-//! Files are cut at fixed sizes, so the number of partitions depends on bytes alone. Three passes:
-//! the first finds out where records begin, whatever is inside quotes (`boundaries`); the second
-//! looks at every value for the types of the columns (`infer`), unless they are given; the third
-//! reads the rows (`plan`). What a record is follows RFC 4180 and the `csv` crate, which the tests take
-//! as their oracle.
+//! Files are cut at fixed sizes, so the number of partitions depends on bytes alone. A first pass
+//! finds out where records begin, whatever is inside quotes (`boundaries`); a second one reads the
+//! rows (`plan`). Types that are not given are guessed from the first values, and the second pass
+//! gathers what every value says of its column (`infer`); if that contradicts the guess the rows
+//! are read once more with the right types, so the guess never shows. What a record is follows RFC
+//! 4180 and the `csv` crate, which the tests take as their oracle.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `format` | how a file is written |
+//! | `format`, `head` | how a file is written, what its first record says |
 //! | `boundaries`, `records` | where records and fields begin and end |
 //! | `splits` | ranges of bytes, and the records that begin in them |
 //! | `infer`, `columns` | types, and columns that grow |
@@ -17,6 +18,7 @@
 mod boundaries;
 mod columns;
 mod format;
+mod head;
 mod infer;
 mod plan;
 mod records;
@@ -28,20 +30,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use firesteel_core::storage::Input;
-use firesteel_core::{Context, Dataset, Error as CoreError};
+use firesteel_core::{Context, Dataset};
 use serde::{Deserialize, Serialize};
 
 pub use format::CsvFormat;
 
-use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::readers::report::{Counts, ReadReport};
 use crate::schema::{Schema, Type};
 use crate::table::{BATCH_ROWS, Table};
 use infer::Evidence;
-use plan::{Plan, Rows, shortened};
-use records::{Found, Record, Records};
-use splits::{Source, Split, never_closed, newlines};
+use plan::{Findings, Piece, Plan, Rows, joined};
+use splits::Split;
 
 /// What to do with a record that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,23 +53,23 @@ pub enum OnBadRecord {
     Fail,
     /// The record is left out and counted.
     Skip,
-    /// A bad value becomes null and is counted, fields missing at the end become null. A record with too
-    /// many fields is left out and counted: nobody knows which of its fields is which.
+    /// A bad value becomes null and is counted, fields missing at the end become null. A record
+    /// with too many fields is left out and counted: nobody knows which of its fields is which.
     Null,
 }
 
 /// Reads CSV files as a table.
 ///
 /// A record ends with `\n`, `\r\n` or `\r`; a last line without end is fine; blank lines are
-/// skipped, a byte order mark at the start of a file too. A field in quotes may hold delimiters, line ends and doubled quotes.
-/// Quotes that are not at the start of a field are characters.
+/// skipped, a byte order mark at the start of a file too. A field in quotes may hold delimiters,
+/// line ends and doubled quotes. Quotes that are not at the start of a field are characters.
 ///
 /// # Types
 ///
 /// Every column without a given type gets one from all of its values: bool for `true` and `false`,
 /// i64 for whole numbers, f64 for other numbers (with `nan` and `inf` beside them), text for
-/// anything else. Leading zeros (`0250`), plus signs and whole numbers beyond 64 bits make a
-/// column text, because a number would lose them. A column without a value is text, and the report says
+/// anything else. Leading zeros (`0250`), plus signs and whole numbers beyond 64 bits make a column
+/// text, because a number would lose them. A column without a value is text, and the report says
 /// so. Codes that look like numbers (`250.10`) need a [`column_type`](Self::column_type).
 ///
 /// # Examples
@@ -95,8 +95,8 @@ pub struct CsvReader {
     pub path: String,
     /// How the files are written.
     pub format: CsvFormat,
-    /// The columns to be read with their types. With a header they are looked up by name, other columns
-    /// are left out; without one they are the fields in order. Default: all, inferred.
+    /// The columns to be read with their types. With a header they are looked up by name, other
+    /// columns are left out; without one they are the fields in order. Default: all, inferred.
     pub schema: Option<Schema>,
     /// Types of single columns, by name; they come before `schema`.
     pub column_types: Vec<(String, Type)>,
@@ -208,26 +208,31 @@ impl CsvReader {
     ///
     /// # Cost
     ///
-    /// Two passes over the bytes for boundaries and rows, one more for types that are not given.
+    /// Two passes over the bytes, for boundaries and rows; one more if the first 64 KiB of the rows
+    /// suggest other types than the whole. Bytes are read from disk each time, unless the system
+    /// still has them.
     #[track_caller]
     pub fn read(&self, ctx: &Context) -> Result<Table> {
         let reading = self.prepare(ctx)?;
-        let rows = reading.rows(ctx);
-        let rows = rows.cache_sized(|(batch, _)| batch.0.get_array_memory_size());
-        let counts = rows.map_ref(|(_, counts)| counts.clone());
-        let columns = reading.schema.len();
-        let counts = counts.map_partitions(move |parts| {
-            [parts.fold(Counts::new(columns), |sum, part| sum.merge(&part))]
-        });
-        let report = ReadReport::new(
-            reading.files,
-            reading.bytes,
-            &reading.schema,
-            &reading.unknown,
-            &counts.collect()?,
-        );
-        let batches = rows.map_ref(|(batch, _)| batch.clone());
-        Ok(Table::new(reading.schema, batches).with_report(report))
+        let guess = match reading.splits.first() {
+            Some(split) if !reading.plan.is_typed() => reading.plan.sample(split)?,
+            _ => Vec::new(),
+        };
+        let mut schema = reading.plan.schema(&guess)?;
+        let (mut rows, mut found) = reading.keep(ctx, &schema, !reading.plan.is_typed())?;
+        let columns = schema.len();
+        let all = found.iter().fold(Findings::new(columns), |sum, part| sum.merge(part));
+        let truth = reading.plan.schema(&all.evidence)?;
+        if truth != schema {
+            schema = truth;
+            (rows, found) = reading.keep(ctx, &schema, false)?;
+        }
+        let counts: Vec<Counts> = found.into_iter().map(|found| found.counts).collect();
+        let unknown = reading.plan.unknown(&all.evidence);
+        let Reading { files, bytes, .. } = reading;
+        let report = ReadReport::new(files, bytes, &schema, &unknown, &counts);
+        let batches = rows.map_ref(|piece| piece.batch.clone());
+        Ok(Table::new(schema, batches).with_report(report))
     }
 
     /// A table that reads the files anew in every action; boundaries and types are found now.
@@ -238,8 +243,13 @@ impl CsvReader {
     #[track_caller]
     pub fn scan(&self, ctx: &Context) -> Result<Table> {
         let reading = self.prepare(ctx)?;
-        let batches = reading.rows(ctx).map(|(batch, _)| batch);
-        Ok(Table::new(reading.schema, batches))
+        let evidence = match reading.plan.is_typed() {
+            true => Vec::new(),
+            false => reading.evidence(ctx)?,
+        };
+        let schema = reading.plan.schema(&evidence)?;
+        let batches = reading.rows(ctx, &schema, false).map(|piece| piece.batch);
+        Ok(Table::new(schema, batches))
     }
 
     fn check(&self) -> Result<()> {
@@ -261,7 +271,7 @@ impl CsvReader {
         Ok(())
     }
 
-    /// Everything but the rows: headers, boundaries, types.
+    /// Everything but types and rows: headers and boundaries.
     fn prepare(&self, ctx: &Context) -> Result<Reading> {
         self.check()?;
         let inputs = ctx.inputs(&self.path)?;
@@ -270,180 +280,9 @@ impl CsvReader {
         let (names, sources) = self.sources(inputs)?;
         let wanted = self.wanted(&names)?;
         let plan = Plan::new(&self.format, &names, &wanted, self.on_bad_record, self.batch_rows);
-        let plan = Arc::new(plan);
         let splits = splits::cut(ctx, &sources, self.split_bytes, plan.dialect)?;
-        let evidence = match wanted.iter().all(|(_, given)| given.is_some()) {
-            true => Vec::new(),
-            false => evidence(ctx, &plan, &splits)?,
-        };
-        let schema = plan.schema(&evidence)?;
-        let is_unknown = |(i, column): (usize, &plan::Planned)| {
-            column.given.is_none() && evidence.get(i).is_none_or(|evidence| evidence.is_none())
-        };
-        let unknown = plan.columns.iter().enumerate().map(is_unknown).collect();
-        Ok(Reading { files, bytes, plan, schema, unknown, splits })
+        Ok(Reading { files, bytes, plan: Arc::new(plan), splits })
     }
-
-    /// The names of the fields, and where the rows of each file begin.
-    fn sources(&self, inputs: Vec<Input>) -> Result<(Vec<String>, Vec<Source>)> {
-        let mut first: Option<(String, Vec<String>)> = None;
-        let mut sources = Vec::new();
-        for input in inputs {
-            let (names, source) = self.head(input)?;
-            match &first {
-                _ if !self.format.header && names.is_empty() => {} // no rows: any width
-                None => first = Some((source.input.name().to_owned(), names)),
-                Some((file, known)) if *known != names && self.format.header => {
-                    let place = known.iter().zip(&names).position(|(a, b)| a != b);
-                    let place = place.unwrap_or(known.len().min(names.len()));
-                    let name = |names: &[String]| {
-                        names.get(place).map_or("nothing".to_owned(), |name| format!("`{name}`"))
-                    };
-                    let (here, there) = (name(&names), name(known));
-                    let message =
-                        format!("its column {} is {here}, but {there} in {file}", place + 1);
-                    return Err(CoreError::file(source.input.name(), message).into());
-                }
-                Some(_) => {}
-            }
-            sources.push(source);
-        }
-        let names = match (first, &self.schema) {
-            (Some((_, names)), _) => names,
-            (None, Some(schema)) => schema.names().map(str::to_owned).collect(),
-            (None, None) => {
-                return Err(
-                    CoreError::file(&self.path, "is empty: no record to tell the columns").into()
-                );
-            }
-        };
-        Ok((names, sources))
-    }
-
-    /// Reads a file's first record: the names of its fields.
-    fn head(&self, input: Input) -> Result<(Vec<String>, Source)> {
-        let dialect = self.format.dialect();
-        let mut bytes = input.read(0, 1 << 16)?;
-        loop {
-            let is_whole = bytes.len() as u64 >= input.len();
-            let mark = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-            let mut records = Records::new(&bytes, mark, is_whole, &dialect);
-            let mut record = Record::default();
-            match records.read(&mut record) {
-                Found::Record => {
-                    let at = if self.format.header { records.at } else { mark };
-                    let names = self.names(&input, &bytes, &record)?;
-                    let line = 1 + newlines(&bytes[..at]);
-                    return Ok((names, Source { input, start: at as u64, line }));
-                }
-                Found::Unfinished(at) if is_whole => {
-                    let open = boundaries::last_opening(
-                        &bytes[at..],
-                        boundaries::State::RecordStart,
-                        &dialect,
-                    );
-                    let line = 1 + newlines(&bytes[..at + open.unwrap_or(0)]);
-                    return Err(never_closed(&input, line).into());
-                }
-                Found::End if is_whole && self.format.header => {
-                    return Err(CoreError::file(input.name(), "is empty: it has no header").into());
-                }
-                Found::End if is_whole => {
-                    let start = input.len();
-                    return Ok((Vec::new(), Source { input, start, line: 1 }));
-                }
-                Found::Unfinished(_) | Found::End => {
-                    let more = input.read(bytes.len() as u64, bytes.len())?;
-                    bytes.extend(more);
-                }
-            }
-        }
-    }
-
-    fn names(&self, input: &Input, bytes: &[u8], record: &Record) -> Result<Vec<String>> {
-        let default = |i: usize| format!("column_{}", i + 1);
-        if !self.format.header {
-            let given = self.schema.as_ref().filter(|schema| schema.len() == record.len());
-            return Ok(match given {
-                Some(schema) => schema.names().map(str::to_owned).collect(),
-                None => (0..record.len()).map(default).collect(),
-            });
-        }
-        let line = 1 + newlines(&bytes[..record.start]);
-        let mut names: Vec<String> = Vec::with_capacity(record.len());
-        for i in 0..record.len() {
-            let (text, is_quoted) = record.field(bytes, i);
-            let name = std::str::from_utf8(text).map_err(|_| CoreError::BadRecord {
-                file: input.name().to_owned(),
-                line,
-                column: default(i),
-                value: shortened(text),
-                expected: "a name in UTF-8".to_owned(),
-            })?;
-            let name = if self.format.trim && !is_quoted { name.trim() } else { name };
-            let name = if name.is_empty() { default(i) } else { name.to_owned() };
-            if names.contains(&name) {
-                let message = format!("two columns have the name `{name}`");
-                return Err(CoreError::file(input.name(), message).into());
-            }
-            names.push(name);
-        }
-        Ok(names)
-    }
-
-    /// The fields to be read, with their types where they are given.
-    fn wanted(&self, names: &[String]) -> Result<Vec<(usize, Option<Type>)>> {
-        let place = |name: &str| {
-            let place = names.iter().position(|known| known == name);
-            place.ok_or_else(|| Error::unknown_column(name, names.iter().map(String::as_str)))
-        };
-        let mut wanted: Vec<(usize, Option<Type>)> = match &self.schema {
-            None => (0..names.len()).map(|field| (field, None)).collect(),
-            Some(schema) if !self.format.header && schema.len() != names.len() => {
-                let expected = format!("one of {} columns, like the first record", names.len());
-                return Err(Error::parameter(
-                    "schema",
-                    format_args!("of {} columns", schema.len()),
-                    expected,
-                ));
-            }
-            Some(schema) => {
-                let field = |field: &crate::Field| Ok((place(&field.name)?, Some(field.data_type)));
-                schema.fields().iter().map(field).collect::<Result<_>>()?
-            }
-        };
-        for (name, of) in &self.column_types {
-            let field = place(name)?;
-            match wanted.iter_mut().find(|(known, _)| *known == field) {
-                Some((_, given)) => *given = Some(*of),
-                None => {
-                    return Err(Error::unknown_column(
-                        name,
-                        self.schema.iter().flat_map(Schema::names),
-                    ));
-                }
-            }
-        }
-        for (name, _) in &self.format.column_null_tokens {
-            place(name)?;
-        }
-        Ok(wanted)
-    }
-}
-
-/// What all columns' values say, in one job.
-fn evidence(ctx: &Context, plan: &Arc<Plan>, splits: &Arc<[Split]>) -> Result<Vec<Evidence>> {
-    let (plan, splits) = (Arc::clone(plan), Arc::clone(splits));
-    let columns = plan.columns.len();
-    let parts = ctx.generate("csv types", splits.len(), move |p| {
-        let evidence = splits.get(p).map(|split| plan.evidence(split));
-        Ok(evidence.into_iter())
-    });
-    let join = |sum: Vec<Evidence>, part: &Vec<Evidence>| -> Vec<Evidence> {
-        sum.iter().zip(part).map(|(a, b)| a.join(*b)).collect()
-    };
-    let none = vec![Evidence::default(); columns];
-    Ok(parts.tree_aggregate(none, join, |a, b| join(a, &b))?)
 }
 
 /// Files that are ready to be read.
@@ -451,19 +290,47 @@ struct Reading {
     files: Vec<String>,
     bytes: u64,
     plan: Arc<Plan>,
-    schema: Schema,
-    unknown: Vec<bool>,
     splits: Arc<[Split]>,
 }
 
 impl Reading {
-    fn rows(&self, ctx: &Context) -> Dataset<(Batch, Counts)> {
+    /// What all values say of the columns' types, in a pass of its own.
+    fn evidence(&self, ctx: &Context) -> Result<Vec<Evidence>> {
         let (plan, splits) = (Arc::clone(&self.plan), Arc::clone(&self.splits));
-        let schema = self.schema.clone();
+        let none = vec![Evidence::default(); plan.columns.len()];
+        let parts = ctx.generate("csv types", splits.len(), move |p| {
+            let evidence = splits.get(p).map(|split| plan.evidence(split));
+            Ok(evidence.into_iter())
+        });
+        Ok(parts.tree_aggregate(none, |sum, part| joined(sum, part), |a, b| joined(a, &b))?)
+    }
+
+    /// The rows, read anew in every action.
+    fn rows(&self, ctx: &Context, schema: &Schema, is_trial: bool) -> Dataset<Piece> {
+        let (plan, splits) = (Arc::clone(&self.plan), Arc::clone(&self.splits));
+        let schema = schema.clone();
         ctx.generate("csv", splits.len(), move |p| {
-            let rows =
-                splits.get(p).map(|split| Rows::open(Arc::clone(&plan), schema.clone(), split));
+            let rows = splits
+                .get(p)
+                .map(|split| Rows::open(Arc::clone(&plan), schema.clone(), is_trial, split));
             Ok(rows.transpose()?.into_iter().flatten())
         })
+    }
+
+    /// The rows, read and kept, and what was found in each partition.
+    fn keep(
+        &self,
+        ctx: &Context,
+        schema: &Schema,
+        is_trial: bool,
+    ) -> Result<(Dataset<Piece>, Vec<Findings>)> {
+        let rows = self.rows(ctx, schema, is_trial);
+        let rows = rows.cache_sized(|piece| piece.batch.0.get_array_memory_size());
+        let columns = schema.len();
+        let found = rows.map_ref(|piece| piece.found.clone()).map_partitions(move |parts| {
+            [parts.fold(Findings::new(columns), |sum, part| sum.merge(&part))]
+        });
+        let found = found.collect()?;
+        Ok((rows, found))
     }
 }

@@ -1,11 +1,14 @@
 //! What is done with the records of a file: which fields become which columns.
 
+use std::sync::Arc;
+
 use firesteel_core::Error as CoreError;
+use serde::{Deserialize, Serialize};
 
 use super::columns::Growing;
 use super::format::{CsvFormat, Dialect, NullTokens};
 use super::infer::Evidence;
-use super::records::Record;
+use super::records::{Found, Record, Records};
 use super::splits::SplitReader;
 use super::{OnBadRecord, Split};
 use crate::batch::Batch;
@@ -15,6 +18,8 @@ use crate::schema::{Schema, Type};
 
 /// Bytes of text in one column of a batch after which the batch is closed early.
 const TEXT_BYTES: usize = 256 << 20;
+/// Bytes that are looked at for a first guess of the types.
+const SAMPLE: usize = 1 << 16;
 /// What a report calls the record as a whole.
 const RECORD: &str = "(record)";
 
@@ -73,24 +78,54 @@ impl Plan {
         }))
     }
 
+    /// Which columns are text for want of any value.
+    pub(super) fn unknown(&self, evidence: &[Evidence]) -> Vec<bool> {
+        let silent = |i: usize| evidence.get(i).is_none_or(|evidence| evidence.is_none());
+        let columns = self.columns.iter().enumerate();
+        columns.map(|(i, column)| column.given.is_none() && silent(i)).collect()
+    }
+
     /// What the values of a split say about the columns' types.
     pub(super) fn evidence(&self, split: &Split) -> Result<Vec<Evidence>, CoreError> {
         let mut evidence = vec![Evidence::default(); self.columns.len()];
         let mut reader = SplitReader::open(split, &self.dialect)?;
         let mut record = Record::default();
         while reader.next(&mut record, &self.dialect)? {
-            if self.is_skipped(record.len()) {
-                continue;
-            }
-            for (column, evidence) in self.columns.iter().zip(&mut evidence) {
-                if column.given.is_none()
-                    && let Some((text, _)) = self.value(column, &record, reader.bytes())
-                {
-                    *evidence = evidence.join(Evidence::of(text));
-                }
-            }
+            self.look(&record, reader.bytes(), &mut evidence);
         }
         Ok(evidence)
+    }
+
+    /// What the first few values of a split say.
+    pub(super) fn sample(&self, split: &Split) -> Result<Vec<Evidence>, CoreError> {
+        let mut evidence = vec![Evidence::default(); self.columns.len()];
+        let (bytes, is_whole) = split.beginning(SAMPLE)?;
+        let mut records = Records::new(&bytes, 0, is_whole, &self.dialect);
+        let mut record = Record::default();
+        while records.read(&mut record) == Found::Record {
+            self.look(&record, &bytes, &mut evidence);
+        }
+        Ok(evidence)
+    }
+
+    /// Adds what a record's values say of the columns whose type is open.
+    fn look(&self, record: &Record, bytes: &[u8], evidence: &mut [Evidence]) {
+        if self.is_skipped(record.len()) {
+            return;
+        }
+        for (column, evidence) in self.columns.iter().zip(evidence) {
+            if column.given.is_none()
+                && !evidence.is_settled()
+                && let Some((text, _)) = self.value(column, record, bytes)
+            {
+                *evidence = evidence.join(Evidence::of(text));
+            }
+        }
+    }
+
+    /// Whether all types are given.
+    pub(super) fn is_typed(&self) -> bool {
+        self.columns.iter().all(|column| column.given.is_some())
     }
 
     /// The text of a column's field; none for a null token or a missing field.
@@ -127,11 +162,51 @@ fn trimmed(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Reads the rows of a split as batches, each with what was counted on the way.
+/// Some rows, what was counted on the way to them, and what their values say of the types that
+/// were guessed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Piece {
+    pub(super) batch: Batch,
+    pub(super) found: Findings,
+}
+
+/// What was found in a part of the rows; a monoid over neighbours.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Findings {
+    pub(super) counts: Counts,
+    pub(super) evidence: Vec<Evidence>,
+}
+
+impl Findings {
+    pub(super) fn new(columns: usize) -> Self {
+        let evidence = vec![Evidence::default(); columns];
+        Self { counts: Counts::new(columns), evidence }
+    }
+
+    pub(super) fn merge(mut self, other: &Self) -> Self {
+        self.counts = self.counts.merge(&other.counts);
+        self.evidence = joined(self.evidence, &other.evidence);
+        self
+    }
+}
+
+/// The evidence of both, column by column.
+pub(super) fn joined(mut evidence: Vec<Evidence>, other: &[Evidence]) -> Vec<Evidence> {
+    for (evidence, other) in evidence.iter_mut().zip(other) {
+        *evidence = evidence.join(*other);
+    }
+    evidence
+}
+
+/// Reads the rows of a split in pieces.
+///
+/// On trial the types of some columns are a guess. What does not fit the guess is no fault of the
+/// file: the cell stays empty, and the evidence tells that the guess was wrong.
 #[derive(Debug)]
 pub(super) struct Rows {
-    plan: std::sync::Arc<Plan>,
+    plan: Arc<Plan>,
     schema: Schema,
+    is_trial: bool,
     reader: SplitReader,
     record: Record,
     is_over: bool,
@@ -139,27 +214,32 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn open(
-        plan: std::sync::Arc<Plan>,
+        plan: Arc<Plan>,
         schema: Schema,
+        is_trial: bool,
         split: &Split,
     ) -> Result<Self, CoreError> {
         let reader = SplitReader::open(split, &plan.dialect)?;
-        Ok(Self { plan, schema, reader, record: Record::default(), is_over: false })
+        Ok(Self { plan, schema, is_trial, reader, record: Record::default(), is_over: false })
     }
 
-    fn batch(&mut self) -> Result<(Batch, Counts), CoreError> {
-        let plan = std::sync::Arc::clone(&self.plan);
+    fn piece(&mut self) -> Result<Piece, CoreError> {
+        let plan = Arc::clone(&self.plan);
         let types = self.schema.fields().iter().map(|field| field.data_type);
         let mut columns: Vec<Growing> =
             types.map(|of| Growing::new(of, plan.batch_rows.min(1 << 16))).collect();
-        let mut counts = Counts::new(columns.len());
+        let mut found = Findings::new(columns.len());
         let mut rows = 0;
         while rows < plan.batch_rows {
             if !self.reader.next(&mut self.record, &plan.dialect)? {
                 self.is_over = true;
                 break;
             }
-            if self.is_sound(&plan, &mut counts)? && self.row(&plan, &mut columns, &mut counts)? {
+            if self.is_trial {
+                plan.look(&self.record, self.reader.bytes(), &mut found.evidence);
+            }
+            let counts = &mut found.counts;
+            if self.is_sound(&plan, counts)? && self.row(&plan, &mut columns, counts)? {
                 rows += 1;
             } else {
                 columns.iter_mut().for_each(|column| column.truncate(rows));
@@ -170,9 +250,9 @@ impl Rows {
             }
         }
         let columns = columns.into_iter().map(Growing::finish).collect::<Result<Vec<_>>>()?;
-        counts.rows = rows as u64;
-        counts.nulls = columns.iter().map(|column| column.null_count() as u64).collect();
-        Ok((Batch(self.schema.batch(columns, rows)?), counts))
+        found.counts.rows = rows as u64;
+        found.counts.nulls = columns.iter().map(|column| column.null_count() as u64).collect();
+        Ok(Piece { batch: Batch(self.schema.batch(columns, rows)?), found })
     }
 
     /// Whether the record has as many fields as it should, or as many as can be made up for.
@@ -200,8 +280,13 @@ impl Rows {
                 continue;
             };
             if !cells.push(text, is_utf8) {
+                let of = self.schema.fields()[i].data_type;
+                if self.is_trial && column.given.is_none() && of != Type::String {
+                    cells.push_null();
+                    continue;
+                }
                 let value = shortened(text);
-                let expected = match self.schema.fields()[i].data_type {
+                let expected = match of {
                     Type::String => "text in UTF-8".to_owned(),
                     of => of.to_string(),
                 };
@@ -239,15 +324,15 @@ impl Rows {
 }
 
 impl Iterator for Rows {
-    type Item = Result<(Batch, Counts), CoreError>;
+    type Item = Result<Piece, CoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_over {
             return None;
         }
-        let batch = self.batch();
-        self.is_over |= batch.is_err();
-        Some(batch)
+        let piece = self.piece();
+        self.is_over |= piece.is_err();
+        Some(piece)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The whole reader: against the `csv` crate reading from start to end, over ranks and splits, and on
-//! files that are wrong.
+//! The whole reader: against the `csv` crate reading from start to end, over ranks and splits, and
+//! on files that are wrong.
 
 use std::path::PathBuf;
 
@@ -198,6 +198,33 @@ fn several_files_are_one_table_if_their_headers_agree() {
     write("c.csv", "x,z\n");
     let error = all.read(&Context::local()).unwrap_err().to_string();
     assert!(error.contains("c.csv: its column 2 is `z`, but `y` in"), "{error}");
+}
+
+#[test]
+fn values_far_behind_the_first_ones_decide_as_well() {
+    let mut text = "a,b,c,d,e\n".to_owned();
+    (0..9000).for_each(|i| text.push_str(&format!("{i},{i},{i},,true\n"))); // beyond the sample
+    text.push_str("V57,0.5,007,1.5,1\n,,,,\n1\n,,\"\n\",x\n");
+    let file = scratch(&text);
+    for policy in [OnBadRecord::Skip, OnBadRecord::Null] {
+        let reader = CsvReader::new(&file.path).on_bad_record(policy).split_bytes(50_000);
+        let expected = match policy {
+            OnBadRecord::Skip => "a: string, b: f64, c: string, d: f64, e: string",
+            _ => "a: string, b: f64, c: string, d: string, e: string",
+        };
+        for table in on_ranks(3, |ctx| {
+            let table = reader.read(ctx).unwrap();
+            let scan = reader.scan(ctx).unwrap();
+            assert_eq!(scan.schema(), table.schema());
+            assert_eq!(scan.count().unwrap(), table.count().unwrap());
+            let last = table.column_strings("a").unwrap().split_off(8999);
+            let bad = table.report().unwrap().bad();
+            (table.schema().to_string(), last[..2].to_vec(), bad)
+        }) {
+            let last = ["8999", "V57"].map(|text| Some(text.to_owned()));
+            assert_eq!(table, (expected.to_owned(), last.to_vec(), 0));
+        }
+    }
 }
 
 #[test]
