@@ -166,7 +166,8 @@ pub(crate) fn near_names<'a>(name: &str, names: impl Iterator<Item = &'a str>) -
             let letters = folded(candidate);
             let within = wanted.len() >= 3 && contains(&letters, &wanted);
             let distance = edit_distance(&wanted, &letters);
-            (distance <= tolerance || within).then_some((distance, candidate))
+            let is_like = distance <= tolerance && distance < wanted.len().max(letters.len());
+            (is_like || within).then_some((distance, candidate))
         })
         .collect();
     near.sort(); // by distance, then by name

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! From the bottom up: [`Type`], [`Schema`], [`Value`] and vector columns; [`Batch`], a record batch that can
-//! move; [`Expr`], expressions that are values; [`Table`] and its operators; [`CsvReader`].
+//! move; [`Expr`], expressions that are values; [`Table`] and its operators; [`CsvReader`] and [`CsvWriter`].
 
 mod batch;
 mod error;
@@ -24,6 +24,7 @@ mod schema;
 mod table;
 mod value;
 mod vectors;
+mod writers;
 
 pub use batch::Batch;
 pub use error::{Error, Result};
@@ -36,3 +37,4 @@ pub use vectors::{
     DenseVectors, SparseVectorBuilder, SparseVectors, dense_vector_column, dense_vectors,
     sparse_vector_column, sparse_vectors,
 };
+pub use writers::CsvWriter;

@@ -70,7 +70,7 @@ pub(crate) fn sparse_size(array: &dyn Array) -> Option<usize> {
 /// ```
 pub fn dense_vector_column(size: usize, values: Vec<f64>) -> Result<ArrayRef> {
     let width = i32::try_from(size).ok().filter(|&width| width > 0);
-    let Some(width) = width.filter(|_| values.len() % size == 0) else {
+    let Some(width) = width.filter(|_| values.len().is_multiple_of(size)) else {
         let expected = format!("between 1 and {} and a divisor of {}", i32::MAX, values.len());
         return Err(Error::parameter("size", size, expected));
     };

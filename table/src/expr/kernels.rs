@@ -278,11 +278,12 @@ pub(super) fn is_in(a: &Part, values: &[Value]) -> Result<Part> {
             BooleanBuffer::collect_bool(rows, |row| listed.contains(&float_key(column[row])))
         }
         DataType::Utf8 => {
-            let text = |value| match value {
-                &Value::String(ref text) => Some(text.as_str()),
-                _ => None,
-            };
-            let listed: HashSet<&str> = values.iter().filter_map(text).collect();
+            let mut listed = HashSet::new();
+            for value in values {
+                if let Value::String(text) = value {
+                    listed.insert(text.as_str());
+                }
+            }
             let column = a.array.as_string::<i32>();
             BooleanBuffer::collect_bool(rows, |row| listed.contains(column.value(row)))
         }

@@ -54,7 +54,7 @@ fn nulls_follow_three_valued_logic() {
 fn arithmetic_keeps_whole_numbers_whole_but_for_division() {
     assert_eq!(values(&(col("n") + 1)), values_of([Some(8), Some(1), None, Some(-1)]));
     assert_eq!(
-        values(&(7 / lit(2) + col("n") * 0)),
+        values(&(7 / lit(2) + (col("n") - col("n")))),
         values_of([Some(3.5), Some(3.5), None, Some(3.5)])
     );
     assert_eq!(values(&(col("n") % 3)), values_of([Some(1), Some(0), None, Some(-2)]));
@@ -127,7 +127,7 @@ fn overflow_and_division_by_zero_name_the_row() {
     assert_eq!(row_of(lit(i64::MAX) + col("n").abs() - 1).0, 0);
     assert_eq!(row_of(7 / col("n")).0, 1);
     assert!(row_of(7 % col("n")).1.contains("zero"));
-    assert_eq!(row_of(-(col("n") * 0 + i64::MIN)).0, 0);
+    assert_eq!(row_of(-(col("n") - col("n") + i64::MIN)).0, 0);
     // Inside a branch the row is still that of the batch.
     let guarded = when(col("n").lt(0)).then(col("n") * i64::MAX).otherwise(1);
     assert_eq!(row_of(guarded).0, 3);

@@ -99,17 +99,16 @@ impl Evidence {
 
     /// The type of a column with that evidence.
     pub(super) fn resolve(self) -> Type {
-        let numbers = Self::WHOLE.join(Self::FLOAT);
+        let is_number = !self.has(Self::TEXT) && !self.has(Self::TRUTH);
+        let is_rounded = self.has(Self::WIDE) && !self.has(Self::FLOAT);
         if self == Self::TRUTH {
             Type::Bool
         } else if self == Self::WHOLE {
             Type::I64
-        } else if self.has(Self::TEXT) || self.has(Self::TRUTH) || !self.has(numbers) {
-            Type::String
-        } else if self.has(Self::WIDE) && !self.has(Self::FLOAT) {
-            Type::String
-        } else {
+        } else if is_number && !is_rounded && self.has(Self::WHOLE.join(Self::FLOAT)) {
             Type::F64
+        } else {
+            Type::String
         }
     }
 }
