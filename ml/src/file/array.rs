@@ -8,6 +8,7 @@ pub trait Element: Copy + PartialEq + std::fmt::Debug + sealed::Element {}
 pub(crate) mod sealed {
     use super::Data;
 
+    #[expect(unnameable_types, reason = "sealed: nobody else is to implement it")]
     pub trait Element: Sized {
         fn wrap(values: Vec<Self>) -> Data;
         fn unwrap(data: &Data) -> Option<&[Self]>;
@@ -16,6 +17,7 @@ pub(crate) mod sealed {
 
 /// The numbers of one array.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(unnameable_types, reason = "only the sealed trait speaks of it")]
 pub enum Data {
     F64(Vec<f64>),
     F32(Vec<f32>),
@@ -49,12 +51,6 @@ macro_rules! elements {
             pub(crate) fn dtype(&self) -> &'static str {
                 match self {
                     $(Self::$variant(_) => $name,)*
-                }
-            }
-
-            pub(crate) fn len(&self) -> usize {
-                match self {
-                    $(Self::$variant(values) => values.len(),)*
                 }
             }
 
