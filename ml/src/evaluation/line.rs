@@ -5,7 +5,8 @@
 //! at 1 ("calibration in the large") that they are too low (above 0) or too high on the whole.
 //! Newton's method on two numbers, each step one pass over the distinct scores: their logits are
 //! taken once, kept for the fit, and centred, so that slope and intercept hardly meddle with each
-//! other. A step after which the likelihood would fall is halved.
+//! other. It starts from slope 0, where the curvature is that of the labels' share; at slope 1
+//! certain predictions have none. A step after which the likelihood would fall is halved.
 //!
 //! # References
 //!
@@ -19,8 +20,11 @@ use super::binary::{BinaryMetrics, inside};
 use super::exact::SteadySum;
 use crate::error::{Error, Result};
 
-/// Passes, at most. From (0, 1) five or so suffice on sensible predictions.
+/// Steps, at most. Five or so suffice on sensible predictions.
 const MAX_ITER: usize = 100;
+
+/// A step that has to be shortened further than this is given up.
+const SHORTEST: f64 = 1e-10;
 
 /// The fit ends with the step that moves no coefficient by more than this.
 const TOL: f64 = 1e-10;
@@ -43,7 +47,7 @@ pub struct CalibrationLine {
     pub intercept: Estimate,
     /// 1 for well calibrated predictions; below 1 where they are too extreme.
     pub slope: Estimate,
-    /// Passes over the distinct scores.
+    /// Newton steps.
     pub iterations: usize,
     /// Whether the last step was as small as it should be.
     pub converged: bool,
@@ -95,10 +99,9 @@ impl BinaryMetrics {
     pub fn calibration_line(&self) -> Result<CalibrationLine> {
         let logits = Logits::new(self, "calibration line")?;
         logits.need_overlap()?;
-        // In centred logits, the line of slope 1 through the origin has the centre as intercept.
-        let mut at = [logits.centre, 1.0];
-        let fit = logits.maximise(&mut at, true)?;
-        let [a, b] = at;
+        let all = self.levels.all();
+        let fit = logits.maximise([logit(all.positive / all.weight()), 0.0], true)?;
+        let [a, b] = fit.at;
         let inverse = fit.here.inverse().ok_or_else(singular)?;
         let c = logits.centre;
         let variance = inverse[0] - 2.0 * c * inverse[1] + c * c * inverse[2];
@@ -125,10 +128,10 @@ impl BinaryMetrics {
     /// As [`calibration_line`](Self::calibration_line).
     pub fn calibration_in_the_large(&self) -> Result<Estimate> {
         let logits = Logits::new(self, "calibration in the large")?;
-        let mut at = [logits.centre, 1.0];
-        let fit = logits.maximise(&mut at, false)?;
+        // In centred logits, the line of slope 1 through the origin has the centre as intercept.
+        let fit = logits.maximise([logits.centre, 1.0], false)?;
         let variance = 1.0 / (fit.here.information[0].total() * logits.weight);
-        Ok(Estimate { value: at[0] - logits.centre, standard_error: variance.sqrt() })
+        Ok(Estimate { value: fit.at[0] - logits.centre, standard_error: variance.sqrt() })
     }
 }
 
@@ -140,7 +143,6 @@ fn singular() -> Error {
 /// A distinct score as the fit sees it; weights are shares of all.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Point {
-    /// Less the centre.
     logit: f64,
     positive: f64,
     negative: f64,
@@ -214,35 +216,36 @@ impl Logits {
         Err(Error::Undefined { what: "calibration line".into(), reason: reason.into() })
     }
 
-    /// Moves `at` (intercept at the centre, slope) to the greatest likelihood.
-    fn maximise(&self, at: &mut [f64; 2], slope: bool) -> Result<Fit> {
-        let mut here = self.likelihood(*at)?;
+    /// Climbs from `at` (intercept at the centre, slope) to the greatest likelihood.
+    fn maximise(&self, mut at: [f64; 2], slope: bool) -> Result<Fit> {
+        let mut here = self.likelihood(at)?;
         for iterations in 1..=MAX_ITER {
             let step = if slope { here.step().ok_or_else(singular)? } else { here.step_up() };
             let mut length = 1.0;
-            let there = loop {
+            let (to, there) = loop {
                 let to = [at[0] + length * step[0], at[1] + length * step[1]];
                 let there = self.likelihood(to)?;
-                if there.is_not_below(&here) || length < 1e-6 {
-                    *at = to;
-                    break there;
+                if there.is_not_below(&here) {
+                    break (to, there);
                 }
                 length /= 2.0;
+                if length < SHORTEST {
+                    return Ok(Fit { at, here, iterations, converged: false });
+                }
             };
-            here = there;
-            let moved = step[0].abs().max(step[1].abs());
-            if moved <= TOL {
-                return Ok(Fit { here, iterations, converged: true });
+            (at, here) = (to, there);
+            if step[0].abs().max(step[1].abs()) <= TOL {
+                return Ok(Fit { at, here, iterations, converged: true });
             }
         }
-        Ok(Fit { here, iterations: MAX_ITER, converged: false })
+        Ok(Fit { at, here, iterations: MAX_ITER, converged: false })
     }
 
     fn likelihood(&self, at: [f64; 2]) -> Result<Likelihood> {
         Ok(self.points.tree_aggregate(
             Likelihood::default(),
             |mut sums, points| {
-                points.iter().for_each(|point| sums.add(point, at));
+                points.iter().for_each(|point| sums.add(point, point.logit - self.centre, at));
                 sums
             },
             Likelihood::merge,
@@ -260,6 +263,7 @@ fn widest(a: Range, b: Range) -> Range {
 }
 
 struct Fit {
+    at: [f64; 2],
     here: Likelihood,
     iterations: usize,
     converged: bool,
@@ -276,8 +280,7 @@ struct Likelihood {
 
 impl Likelihood {
     #[inline]
-    fn add(&mut self, point: &Point, [a, b]: [f64; 2]) {
-        let x = point.logit;
+    fn add(&mut self, point: &Point, x: f64, [a, b]: [f64; 2]) {
         let eta = a + b * x;
         // e^−|η| never overflows; σ and 1 − σ come from it without cancelling.
         let small = libm::exp(-eta.abs());
