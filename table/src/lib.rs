@@ -1,1 +1,41 @@
-//! Placeholder.
+//! Tables for Firesteel: a schema and a partitioned collection of Arrow record batches.
+//!
+//! ```
+//! use firesteel_core::Context;
+//! use firesteel_table::{CsvReader, col};
+//!
+//! let path = std::env::temp_dir().join(format!("people-{}.csv", std::process::id()));
+//! std::fs::write(&path, "name,age\nAnn,41\nBob,67\n")?;
+//! let people = CsvReader::new(&path).read(&Context::local())?;
+//! let elderly = people.filter(col("age").ge(65))?;
+//! assert_eq!(elderly.column_strings("name")?, [Some("Bob".to_owned())]);
+//! # std::fs::remove_file(path)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! From the bottom up: [`Type`], [`Schema`], [`Value`] and vector columns; [`Batch`], a record
+//! batch that can move; [`Expr`], expressions that are values; [`Table`] and its operators;
+//! [`CsvReader`] and [`CsvWriter`].
+
+mod batch;
+mod error;
+mod expr;
+mod readers;
+mod schema;
+mod table;
+mod value;
+mod vectors;
+mod writers;
+
+pub use batch::Batch;
+pub use error::{Error, Result};
+pub use expr::{Expr, Node, Then, When, coalesce, col, lit, null, when};
+pub use readers::{BadExample, ColumnReport, CsvFormat, CsvReader, OnBadRecord, ReadReport};
+pub use schema::{Field, Schema, Type, one_row};
+pub use table::{ColumnSummary, Description, NumberSummary, Preview, Table, TextSummary};
+pub use value::Value;
+pub use vectors::{
+    DenseVectors, SparseVectorBuilder, SparseVectors, dense_vector_column, dense_vectors,
+    sparse_vector_column, sparse_vectors,
+};
+pub use writers::CsvWriter;

@@ -1,0 +1,145 @@
+//! Columns that grow cell by cell.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+
+use super::infer::{parse_bool, parse_f64, parse_i64};
+use crate::error::{Error, Result};
+use crate::schema::Type;
+
+/// A column that is being read.
+#[derive(Debug)]
+pub(super) struct Growing {
+    cells: Cells,
+    nulls: NullBufferBuilder,
+}
+
+#[derive(Debug)]
+enum Cells {
+    Bool(BooleanBufferBuilder),
+    I64(Vec<i64>),
+    F64(Vec<f64>),
+    Text { bytes: Vec<u8>, ends: Vec<i32> }, // the ends start with 0
+}
+
+impl Growing {
+    pub(super) fn new(of: Type, rows: usize) -> Self {
+        let cells = match of {
+            Type::Bool => Cells::Bool(BooleanBufferBuilder::new(rows)),
+            Type::I64 => Cells::I64(Vec::with_capacity(rows)),
+            Type::F64 => Cells::F64(Vec::with_capacity(rows)),
+            _ => {
+                let mut ends = Vec::with_capacity(rows + 1);
+                ends.push(0);
+                Cells::Text { bytes: Vec::new(), ends }
+            }
+        };
+        Self { cells, nulls: NullBufferBuilder::new(rows) }
+    }
+
+    /// Adds a cell if the text can be read as the column's type; `is_utf8` says that the text is
+    /// known to be valid.
+    #[inline]
+    pub(super) fn push(&mut self, text: &[u8], is_utf8: bool) -> bool {
+        let is_read = match &mut self.cells {
+            Cells::F64(cells) => parse_f64(text).map(|value| cells.push(value)).is_some(),
+            Cells::I64(cells) => parse_i64(text).map(|value| cells.push(value)).is_some(),
+            Cells::Bool(cells) => parse_bool(text).map(|value| cells.append(value)).is_some(),
+            Cells::Text { bytes, ends } => {
+                let end = i32::try_from(bytes.len() + text.len());
+                match end {
+                    Ok(end) if is_utf8 || std::str::from_utf8(text).is_ok() => {
+                        bytes.extend_from_slice(text);
+                        ends.push(end);
+                        true
+                    }
+                    _ => false,
+                }
+            }
+        };
+        if is_read {
+            self.nulls.append_non_null();
+        }
+        is_read
+    }
+
+    /// Adds a cell without a value.
+    #[inline]
+    pub(super) fn push_null(&mut self) {
+        match &mut self.cells {
+            Cells::Bool(cells) => cells.append(false),
+            Cells::I64(cells) => cells.push(0),
+            Cells::F64(cells) => cells.push(0.0),
+            Cells::Text { bytes, ends } => ends.push(bytes.len() as i32), // `push` has checked
+        }
+        self.nulls.append_null();
+    }
+
+    /// Takes cells back until there are so many.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        match &mut self.cells {
+            Cells::Bool(cells) => cells.truncate(rows),
+            Cells::I64(cells) => cells.truncate(rows),
+            Cells::F64(cells) => cells.truncate(rows),
+            Cells::Text { bytes, ends } => {
+                ends.truncate(rows + 1);
+                bytes.truncate(ends.last().map_or(0, |&end| end as usize));
+            }
+        }
+        self.nulls.truncate(rows);
+    }
+
+    /// Bytes of text in the column.
+    pub(super) fn text_bytes(&self) -> usize {
+        match &self.cells {
+            Cells::Text { bytes, .. } => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// The column.
+    pub(super) fn finish(self) -> Result<ArrayRef> {
+        let nulls = self.nulls.build();
+        Ok(match self.cells {
+            Cells::Bool(cells) => Arc::new(BooleanArray::new(cells.build(), nulls)),
+            Cells::I64(cells) => Arc::new(Int64Array::new(cells.into(), nulls)),
+            Cells::F64(cells) => Arc::new(Float64Array::new(cells.into(), nulls)),
+            Cells::Text { bytes, ends } => {
+                let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
+                let texts = StringArray::try_new(ends, Buffer::from_vec(bytes), nulls);
+                Arc::new(texts.map_err(Error::arrow("making a column of text"))?)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+
+    #[test]
+    fn cells_taken_back_leave_no_trace() {
+        for (of, good, bad) in [
+            (Type::Bool, "true", "maybe"),
+            (Type::I64, "12", "1.5"),
+            (Type::F64, "1.5", "x"),
+            (Type::String, "é", "\u{fffd}"),
+        ] {
+            let mut column = Growing::new(of, 4);
+            assert!(column.push(good.as_bytes(), false));
+            column.push_null();
+            assert!(column.push(good.as_bytes(), true));
+            let bad: &[u8] = if of == Type::String { b"\xff" } else { bad.as_bytes() };
+            assert!(!column.push(bad, false));
+            column.truncate(2);
+            column.push_null();
+            let cells = column.finish().unwrap();
+            let cells: Vec<_> = (0..3).map(|row| Value::at(&cells, row)).collect();
+            assert_eq!(cells[0].to_string(), good);
+            assert_eq!(cells[1..], [Value::Null, Value::Null]);
+        }
+    }
+}

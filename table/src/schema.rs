@@ -1,0 +1,556 @@
+//! The names and types of a table's columns, and their Arrow counterparts.
+//!
+//! Tables hold few types on purpose: truth values, whole numbers, floats, text, and vectors of
+//! features. Narrower Arrow numbers, large strings and dictionaries are widened when they come in
+//! ([`Schema::conform`]), so expressions, readers and learning see one form of each. Every column
+//! may hold nulls.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::value::Value;
+use crate::vectors;
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Type {
+    /// True or false; Arrow's `Boolean`.
+    Bool,
+    /// A whole number of 64 bits; Arrow's `Int64`.
+    I64,
+    /// A number in double precision; Arrow's `Float64`.
+    F64,
+    /// Text in UTF-8; Arrow's `Utf8`.
+    String,
+    /// So many numbers in every row; Arrow's `FixedSizeList<Float64>`.
+    Vector(usize),
+    /// So many numbers in every row, of which only those that are not zero are kept; Arrow's
+    /// `Struct{size, indices, values}`.
+    SparseVector(usize),
+}
+
+impl Type {
+    /// Whether values of the type are numbers: [`Type::I64`] or [`Type::F64`].
+    #[must_use]
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::I64 | Self::F64)
+    }
+
+    /// The Arrow type that columns of this type have.
+    #[must_use]
+    pub fn to_arrow(self) -> DataType {
+        match self {
+            Self::Bool => DataType::Boolean,
+            Self::I64 => DataType::Int64,
+            Self::F64 => DataType::Float64,
+            Self::String => DataType::Utf8,
+            Self::Vector(size) => vectors::dense_type(size),
+            Self::SparseVector(_) => vectors::sparse_type(),
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool => f.write_str("bool"),
+            Self::I64 => f.write_str("i64"),
+            Self::F64 => f.write_str("f64"),
+            Self::String => f.write_str("string"),
+            Self::Vector(size) => write!(f, "vector[{size}]"),
+            Self::SparseVector(size) => write!(f, "sparse_vector[{size}]"),
+        }
+    }
+}
+
+/// A column's name and type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// The column's name.
+    pub name: String,
+    /// The column's type.
+    #[serde(rename = "type")]
+    pub data_type: Type,
+}
+
+impl Field {
+    /// A column of that name and type.
+    pub fn new(name: impl Into<String>, data_type: Type) -> Self {
+        Self { name: name.into(), data_type }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.data_type)
+    }
+}
+
+/// The columns of a table in order; no two have the same name.
+///
+/// Cheap to clone. In files it is a list of names and types:
+/// `[{"name":"age","type":"i64"}, {"name":"features","type":{"vector":3}}]`.
+///
+/// # Examples
+///
+/// ```
+/// use firesteel_table::{Schema, Type};
+///
+/// let schema = Schema::of([("age", Type::I64), ("race", Type::String)])?;
+/// assert_eq!(schema.type_of("age")?, Type::I64);
+/// assert_eq!(schema.to_string(), "age: i64, race: string");
+/// assert_eq!(
+///     schema.type_of("rcae").unwrap_err().to_string(),
+///     "no column `rcae`; did you mean `race`?"
+/// );
+/// # Ok::<(), firesteel_table::Error>(())
+/// ```
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Field>", into = "Vec<Field>")]
+pub struct Schema {
+    fields: Arc<[Field]>,
+    arrow: SchemaRef, // made once, shared by all batches
+}
+
+impl Schema {
+    /// Columns in the given order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DuplicateColumn`] if a name comes twice.
+    pub fn new(fields: Vec<Field>) -> Result<Self> {
+        let mut seen = std::collections::BTreeSet::new();
+        if let Some(field) = fields.iter().find(|field| !seen.insert(field.name.as_str())) {
+            return Err(Error::DuplicateColumn { name: field.name.clone() });
+        }
+        let arrow = Arc::new(ArrowSchema::new(fields.iter().map(arrow_field).collect::<Vec<_>>()));
+        Ok(Self { fields: fields.into(), arrow })
+    }
+
+    /// Columns from pairs of name and type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DuplicateColumn`] if a name comes twice.
+    pub fn of<N: Into<String>>(columns: impl IntoIterator<Item = (N, Type)>) -> Result<Self> {
+        Self::new(columns.into_iter().map(|(name, of)| Field::new(name, of)).collect())
+    }
+
+    /// The table schema of an Arrow schema: narrower numbers, other strings and dictionaries of
+    /// strings count as the type that they are widened to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedType`] for a column that tables do not hold, [`Error::DuplicateColumn`].
+    pub fn from_arrow(schema: &ArrowSchema) -> Result<Self> {
+        let field = |field: &Arc<ArrowField>| {
+            type_of_arrow(field).map(|data_type| Field::new(field.name(), data_type))
+        };
+        Self::new(schema.fields().iter().map(field).collect::<Result<_>>()?)
+    }
+
+    /// The table schema of a batch. Unlike [`Schema::from_arrow`] it can look at the rows for the
+    /// size of a sparse vector that the Arrow schema does not tell.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Schema::from_arrow`].
+    pub fn of_batch(batch: &RecordBatch) -> Result<Self> {
+        let field = |(field, array): (&Arc<ArrowField>, &ArrayRef)| {
+            let data_type = match vectors::sparse_size(array) {
+                Some(size) if !field.metadata().contains_key(SIZE_KEY) => Type::SparseVector(size),
+                _ => type_of_arrow(field)?,
+            };
+            Ok(Field::new(field.name(), data_type))
+        };
+        let fields = batch.schema_ref().fields().iter().zip(batch.columns());
+        Self::new(fields.map(field).collect::<Result<_>>()?)
+    }
+
+    /// The columns, in order.
+    #[must_use]
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The names of the columns, in order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
+        self.fields.iter().map(|field| field.name.as_str())
+    }
+
+    /// The number of columns.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there are no columns.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Whether there is a column of that name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
+
+    /// The position of a column.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownColumn`], with the names that come near.
+    pub fn index_of(&self, name: &str) -> Result<usize> {
+        let position = self.names().position(|known| known == name);
+        position.ok_or_else(|| Error::unknown_column(name, self.names()))
+    }
+
+    /// The type of a column.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownColumn`], with the names that come near.
+    pub fn type_of(&self, name: &str) -> Result<Type> {
+        Ok(self.fields[self.index_of(name)?].data_type)
+    }
+
+    /// The named columns, in the order of the names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownColumn`], [`Error::DuplicateColumn`].
+    pub fn select<S: AsRef<str>>(&self, names: &[S]) -> Result<Self> {
+        let field = |name: &S| Ok(self.fields[self.index_of(name.as_ref())?].clone());
+        Self::new(names.iter().map(field).collect::<Result<_>>()?)
+    }
+
+    /// All columns but the named ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownColumn`] for a name that is not there.
+    pub fn without<S: AsRef<str>>(&self, names: &[S]) -> Result<Self> {
+        for name in names {
+            self.index_of(name.as_ref())?;
+        }
+        let stays = |field: &&Field| !names.iter().any(|name| name.as_ref() == field.name);
+        Self::new(self.fields.iter().filter(stays).cloned().collect())
+    }
+
+    /// The same columns, one under another name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownColumn`], [`Error::DuplicateColumn`].
+    pub fn renamed(&self, old: &str, new: &str) -> Result<Self> {
+        let position = self.index_of(old)?;
+        let mut fields = self.fields.to_vec();
+        fields[position].name = new.to_owned();
+        Self::new(fields)
+    }
+
+    /// The columns with one more at the end, or with the column of that name replaced in its place.
+    #[must_use]
+    pub fn with(&self, name: &str, data_type: Type) -> Self {
+        let mut fields = self.fields.to_vec();
+        match fields.iter_mut().find(|field| field.name == name) {
+            Some(field) => field.data_type = data_type,
+            None => fields.push(Field::new(name, data_type)),
+        }
+        Self::new(fields).expect("the name is either new or replaced in its place")
+    }
+
+    /// Checks that two tables have the same columns, in the same order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SchemaMismatch`] at the first difference.
+    pub fn require_same(&self, other: &Self) -> Result<()> {
+        let longest = self.len().max(other.len());
+        let at = |schema: &Self, i: usize| schema.fields.get(i).cloned();
+        match (0..longest).find(|&i| at(self, i) != at(other, i)) {
+            None => Ok(()),
+            Some(position) => {
+                let name = |schema: &Self| {
+                    at(schema, position).map_or("nothing".to_owned(), |field| field.to_string())
+                };
+                Err(Error::SchemaMismatch { position, left: name(self), right: name(other) })
+            }
+        }
+    }
+
+    /// The Arrow schema that batches of this schema have.
+    #[must_use]
+    pub fn to_arrow(&self) -> SchemaRef {
+        Arc::clone(&self.arrow)
+    }
+
+    /// A batch of these columns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Arrow`] if the columns differ in length, number or type.
+    pub fn batch(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(self.to_arrow(), columns, &options)
+            .map_err(Error::arrow("making a batch"))
+    }
+
+    /// Brings a batch with the same column names to these types: narrower numbers are widened,
+    /// large strings and dictionaries become plain strings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SchemaMismatch`] where names or types differ, [`Error::Arrow`] for a value that
+    /// does not fit (an unsigned number above `i64::MAX`).
+    pub fn conform(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        if batch.schema_ref() == &self.arrow {
+            return Ok(batch.clone());
+        }
+        self.require_same(&Self::of_batch(batch)?)?;
+        let columns = batch.columns().iter().zip(self.fields.iter()).map(conformed);
+        self.batch(columns.collect::<Result<_>>()?, batch.num_rows())
+    }
+
+    /// A batch of one row from named values; the order of the names does not matter. A whole
+    /// number is welcome in a float column, a null in any column but one of vectors.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownColumn`] for a value without a column, [`Error::Column`] for a column
+    /// without a value, [`Error::DuplicateColumn`], [`Error::TypeMismatch`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_table::{Schema, Type, Value};
+    ///
+    /// let schema = Schema::of([("age", Type::F64), ("race", Type::String)])?;
+    /// let row = schema.row(&[("race", "Asian".into()), ("age", 61.into())])?;
+    /// assert_eq!(row.num_rows(), 1);
+    /// # Ok::<(), firesteel_table::Error>(())
+    /// ```
+    pub fn row<S: AsRef<str>>(&self, values: &[(S, Value)]) -> Result<RecordBatch> {
+        for (i, (name, _)) in values.iter().enumerate() {
+            self.index_of(name.as_ref())?;
+            if values[..i].iter().any(|(earlier, _)| earlier.as_ref() == name.as_ref()) {
+                return Err(Error::DuplicateColumn { name: name.as_ref().to_owned() });
+            }
+        }
+        let column = |field: &Field| {
+            let value = values.iter().find(|(name, _)| name.as_ref() == field.name);
+            let (_, value) = value.ok_or_else(|| Error::Column {
+                column: field.name.clone(),
+                problem: "the row has no value for it".to_owned(),
+            })?;
+            cell(field, value)
+        };
+        self.batch(self.fields.iter().map(column).collect::<Result<_>>()?, 1)
+    }
+}
+
+/// A batch of one row whose types are those of the values; a null makes a column of text.
+///
+/// [`Schema::row`] is for a row whose types are known.
+///
+/// # Errors
+///
+/// [`Error::DuplicateColumn`] if a name comes twice.
+pub fn one_row<S: AsRef<str>>(values: &[(S, Value)]) -> Result<RecordBatch> {
+    let field = |(name, value): &(S, Value)| {
+        Field::new(name.as_ref(), value.data_type().unwrap_or(Type::String))
+    };
+    Schema::new(values.iter().map(field).collect())?.row(values)
+}
+
+/// A column of one cell.
+fn cell(field: &Field, value: &Value) -> Result<ArrayRef> {
+    use arrow_array::{BooleanArray, Float64Array, Int64Array, StringArray, new_null_array};
+    Ok(match (field.data_type, value) {
+        (Type::Vector(_) | Type::SparseVector(_), _) => {
+            return Err(Error::mismatch(
+                format_args!("the value for column {}", field.name),
+                &field.data_type.to_string(),
+                value.data_type(),
+            ));
+        }
+        (of, Value::Null) => new_null_array(&of.to_arrow(), 1),
+        (Type::Bool, Value::Bool(value)) => Arc::new(BooleanArray::from(vec![*value])),
+        (Type::I64, Value::I64(value)) => Arc::new(Int64Array::from(vec![*value])),
+        (Type::F64, Value::F64(value)) => Arc::new(Float64Array::from(vec![*value])),
+        (Type::F64, Value::I64(value)) => Arc::new(Float64Array::from(vec![*value as f64])),
+        (Type::String, Value::String(value)) => Arc::new(StringArray::from(vec![value.as_str()])),
+        (expected, value) => {
+            return Err(Error::mismatch(
+                format_args!("the value {value} for column {}", field.name),
+                &expected.to_string(),
+                value.data_type(),
+            ));
+        }
+    })
+}
+
+const SIZE_KEY: &str = "firesteel.size";
+
+fn arrow_field(field: &Field) -> ArrowField {
+    let arrow = ArrowField::new(&field.name, field.data_type.to_arrow(), true);
+    match field.data_type {
+        Type::SparseVector(size) => {
+            arrow.with_metadata(HashMap::from([(SIZE_KEY.to_owned(), size.to_string())]))
+        }
+        _ => arrow,
+    }
+}
+
+fn type_of_arrow(field: &ArrowField) -> Result<Type> {
+    use DataType::{
+        Boolean, Dictionary, FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32, Int64,
+        LargeUtf8, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
+    };
+    let unsupported = || Error::UnsupportedType {
+        column: field.name().clone(),
+        found: field.data_type().to_string(),
+    };
+    match field.data_type() {
+        Boolean => Ok(Type::Bool),
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Ok(Type::I64),
+        Float16 | Float32 | Float64 => Ok(Type::F64),
+        Utf8 | LargeUtf8 | Utf8View => Ok(Type::String),
+        Dictionary(_, of) if matches!(**of, Utf8 | LargeUtf8 | Utf8View) => Ok(Type::String),
+        FixedSizeList(item, size) if matches!(item.data_type(), Float32 | Float64) => {
+            usize::try_from(*size).map(Type::Vector).map_err(|_| unsupported())
+        }
+        sparse if *sparse == vectors::sparse_type() => {
+            let size = field.metadata().get(SIZE_KEY).and_then(|size| size.parse().ok());
+            size.map(Type::SparseVector).ok_or_else(unsupported)
+        }
+        _ => Err(unsupported()),
+    }
+}
+
+fn conformed((array, field): (&ArrayRef, &Field)) -> Result<ArrayRef> {
+    let wanted = field.data_type.to_arrow();
+    if *array.data_type() == wanted {
+        return Ok(Arc::clone(array));
+    }
+    let strict = arrow_cast::CastOptions { safe: false, ..Default::default() };
+    arrow_cast::cast_with_options(array, &wanted, &strict)
+        .map_err(Error::arrow(&format!("bringing column `{}` to {}", field.name, field.data_type)))
+}
+
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields == other.fields
+    }
+}
+
+impl Eq for Schema {}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Schema({self})")
+    }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, field) in self.fields.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{field}")?;
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<Vec<Field>> for Schema {
+    type Error = Error;
+
+    fn try_from(fields: Vec<Field>) -> Result<Self> {
+        Self::new(fields)
+    }
+}
+
+impl From<Schema> for Vec<Field> {
+    fn from(schema: Schema) -> Self {
+        schema.fields.to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float64Type, Int64Type};
+    use arrow_array::{Float32Array, Int32Array, LargeStringArray, UInt64Array};
+
+    fn schema() -> Schema {
+        Schema::of([
+            ("ok", Type::Bool),
+            ("n", Type::I64),
+            ("x", Type::F64),
+            ("name", Type::String),
+            ("v", Type::Vector(3)),
+            ("s", Type::SparseVector(7)),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn a_schema_survives_json_and_arrow() {
+        let json = serde_json::to_string(&schema()).unwrap();
+        assert!(json.contains(r#"{"name":"v","type":{"vector":3}}"#), "{json}");
+        assert_eq!(serde_json::from_str::<Schema>(&json).unwrap(), schema());
+        assert_eq!(Schema::from_arrow(&schema().to_arrow()).unwrap(), schema());
+        let twice = r#"[{"name":"a","type":"i64"},{"name":"a","type":"f64"}]"#;
+        let error = serde_json::from_str::<Schema>(twice).unwrap_err();
+        assert!(error.to_string().contains("two columns"), "{error}");
+    }
+
+    #[test]
+    fn narrower_arrow_types_are_widened() {
+        let batch = RecordBatch::try_from_iter([
+            ("n", Arc::new(Int32Array::from(vec![1, -2])) as ArrayRef),
+            ("x", Arc::new(Float32Array::from(vec![0.5, 2.0]))),
+            ("s", Arc::new(LargeStringArray::from(vec!["a", "b"]))),
+        ])
+        .unwrap();
+        let schema = Schema::of_batch(&batch).unwrap();
+        assert_eq!(schema.to_string(), "n: i64, x: f64, s: string");
+        let wide = schema.conform(&batch).unwrap();
+        assert_eq!(wide.column(0).as_primitive::<Int64Type>().values(), &[1, -2]);
+        assert_eq!(wide.column(1).as_primitive::<Float64Type>().values(), &[0.5, 2.0]);
+        assert_eq!(wide.column(2).as_string::<i32>().value(1), "b");
+        let big = RecordBatch::try_from_iter([(
+            "n",
+            Arc::new(UInt64Array::from(vec![u64::MAX])) as ArrayRef,
+        )])
+        .unwrap();
+        let error = Schema::of_batch(&big).unwrap().conform(&big).unwrap_err();
+        assert!(error.to_string().contains("column `n`"), "{error}");
+    }
+
+    #[test]
+    fn a_row_is_checked_by_name_and_type() {
+        let schema = Schema::of([("n", Type::I64), ("x", Type::F64)]).unwrap();
+        let row = schema.row(&[("x", 2.into()), ("n", Value::Null)]).unwrap();
+        assert!(row.column(0).is_null(0));
+        assert_eq!(row.column(1).as_primitive::<Float64Type>().values(), &[2.0]);
+        let text = |values: &[(&str, Value)]| schema.row(values).unwrap_err().to_string();
+        assert_eq!(text(&[("n", 1.into())]), "column `x`: the row has no value for it");
+        assert!(text(&[("m", 1.into())]).starts_with("no column `m`"));
+        assert!(text(&[("n", 1.into()), ("n", 2.into())]).contains("two columns"));
+        assert_eq!(
+            text(&[("n", 1.5.into()), ("x", 1.into())]),
+            "`the value 1.5 for column n` is f64, expected i64"
+        );
+    }
+}

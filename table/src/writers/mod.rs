@@ -1,0 +1,5 @@
+//! Tables to files.
+
+mod csv;
+
+pub use csv::CsvWriter;
