@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use firesteel_core::hash::fixed_hash;
 use firesteel_core::testing::on_ranks;
+use firesteel_table::CsvReader;
 use flate2::read::MultiGzDecoder;
 
 use super::*;
@@ -265,4 +266,17 @@ fn a_folder_that_is_a_file_is_named() {
     std::fs::write(&file, "").unwrap();
     let failed = Readmission::new(1).write_csv(file.join("stays.csv"));
     assert!(matches!(failed, Err(Error::File { file, .. }) if file.ends_with("stays.csv")));
+}
+
+#[test]
+fn a_table_is_what_reading_the_file_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stays.csv");
+    let generator = Readmission::new(9_000).seed(2);
+    generator.write_csv(&path).unwrap();
+    let ctx = Context::local();
+    let read = CsvReader::new(&path).null_tokens(["?"]).read(&ctx).unwrap();
+    let made = generator.table(&ctx).unwrap();
+    assert_eq!(made.schema().to_string(), read.schema().to_string());
+    assert!(made.to_batch().unwrap() == read.to_batch().unwrap());
 }
