@@ -6,6 +6,8 @@
 //! over blocks cut at fixed global row numbers, and so give the same bits on any number of
 //! threads, ranks and partitions.
 
+#![cfg_attr(test, allow(clippy::float_cmp, reason = "tests compare exact results"))]
+
 pub mod classification;
 pub mod error;
 mod estimator;

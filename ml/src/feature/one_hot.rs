@@ -201,7 +201,7 @@ const MOST_LEVELS: f64 = (1 << 24) as f64;
 
 /// The level of a number, if it can be one.
 fn level_of(number: f64) -> Option<usize> {
-    let is_level = number >= 0.0 && number < MOST_LEVELS && number.fract() == 0.0;
+    let is_level = (0.0..MOST_LEVELS).contains(&number) && number.fract() == 0.0;
     is_level.then_some(number as usize)
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
-use firesteel_core::rng::uniform;
+use firesteel_core::rng::Draws;
 use firesteel_core::testing::{on_ranks, on_ranks_with};
 use firesteel_core::{Context, Error as CoreError};
 use firesteel_table::{
@@ -13,6 +13,10 @@ use super::*;
 use crate::error::{Error, Result};
 use crate::estimator::{Estimator, Transformer};
 use crate::pipeline::{FittedStage, Loadable, Pipeline, PipelineModel, Stage};
+
+fn uniform(seed: u64, purpose: &str, row: u64) -> f64 {
+    Draws::new(seed, purpose).uniform(row)
+}
 
 /// A table of these columns, its rows spread over so many partitions, in uneven batches.
 fn spread(ctx: &Context, schema: &Schema, columns: Vec<ArrayRef>, partitions: usize) -> Table {
@@ -71,8 +75,12 @@ fn patients(ctx: &Context, n: usize, partitions: usize) -> Table {
     let drugs = draw("d").map(|u| ([(u * 49.0) as u32, 49], [u, 1.0 - u]));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(draw("race").map(race).collect::<StringArray>()),
-        Arc::new(draw("diag").map(|u| Some(format!("V{:.0}", u * u * 60.0))).collect::<StringArray>()),
-        Arc::new(draw("age").map(|u| (u > 0.1).then_some((u * 90.0) as i64)).collect::<Int64Array>()),
+        Arc::new(
+            draw("diag").map(|u| Some(format!("V{:.0}", u * u * 60.0))).collect::<StringArray>(),
+        ),
+        Arc::new(
+            draw("age").map(|u| (u > 0.1).then_some((u * 90.0) as i64)).collect::<Int64Array>(),
+        ),
         Arc::new(
             draw("weight")
                 .map(|u| (u > 0.2).then_some(if u > 0.9 { f64::NAN } else { 50.0 + 1e3 * u * u }))
@@ -100,7 +108,15 @@ fn everything() -> Pipeline {
         .stage(StandardScaler::new(["weight", "mean", "same", "labs", "drugs"]).with_mean(false))
         .stage(Bucketizer::new("age", [0.0, 30.0, 60.0, 120.0]).outputs(["decade"]))
         .stage(VectorAssembler::new([
-            "race", "group", "weight", "weight_missing_", "labs", "drugs", "old", "same", "decade",
+            "race",
+            "group",
+            "weight",
+            "weight_missing_",
+            "labs",
+            "drugs",
+            "old",
+            "same",
+            "decade",
         ]))
 }
 
@@ -109,7 +125,15 @@ fn everything_sound() -> Pipeline {
     pipeline.stages.pop();
     pipeline.stage(
         VectorAssembler::new([
-            "race", "group", "weight", "mean_missing", "labs", "drugs", "old", "same", "decade",
+            "race",
+            "group",
+            "weight",
+            "mean_missing",
+            "labs",
+            "drugs",
+            "old",
+            "same",
+            "decade",
         ])
         .handle_invalid(HandleInvalid::Keep),
     )
@@ -171,7 +195,10 @@ fn every_stage_checks_fits_twice_alike_and_comes_back_from_a_file() {
         let schema = fitted.output_schema(table.schema()).unwrap();
         let names = |schema: &Schema| schema.names().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(names(&checked), names(&schema), "{kind}");
-        assert_eq!(saved.to_bytes(), stage.fit_stage(&table).unwrap().to_saved().unwrap().to_bytes());
+        assert_eq!(
+            saved.to_bytes(),
+            stage.fit_stage(&table).unwrap().to_saved().unwrap().to_bytes()
+        );
         let one_stage = crate::file::Saved::from_bytes("m.fsm", &saved.to_bytes()).unwrap();
         let again: Box<dyn FittedStage> = match &*kind {
             "derive" => Box::new(DeriveModel::from_saved(&one_stage).unwrap()),
@@ -247,7 +274,10 @@ fn parameters_out_of_range_are_named() {
         ("inputs", Box::new(Imputer::new::<String>([]))),
         ("outputs", Box::new(Imputer::new(["age"]).outputs(["a", "b"]))),
         ("outputs", Box::new(StandardScaler::new(["age", "weight"]).outputs(["a", "a"]))),
-        ("drop_levels", Box::new(OneHotEncoder::new(["ill"]).drop_level_of("age", DropLevel::First))),
+        (
+            "drop_levels",
+            Box::new(OneHotEncoder::new(["ill"]).drop_level_of("age", DropLevel::First)),
+        ),
         ("splits", Box::new(Bucketizer::new("age", [0.0, 1.0]))),
         ("splits", Box::new(Bucketizer::new("age", [0.0, f64::NAN, 1.0]))),
         ("splits", Box::new(Bucketizer::new("age", [0.0, 0.0, 1.0]))),

@@ -31,7 +31,7 @@ pub fn with_columns(batch: &RecordBatch, new: Vec<(&str, Type, ArrayRef)>) -> Re
     let mut fields = batch.schema_ref().fields().to_vec();
     let mut columns = batch.columns().to_vec();
     for (name, of, column) in new {
-        let field = Schema::of([(name, of)])?.to_arrow().fields()[0].clone();
+        let field = std::sync::Arc::clone(&Schema::of([(name, of)])?.to_arrow().fields()[0]);
         match fields.iter().position(|field| field.name() == name) {
             Some(place) => (fields[place], columns[place]) = (field, column),
             None => {

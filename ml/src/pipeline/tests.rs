@@ -108,7 +108,8 @@ fn a_row_with_the_wrong_values_says_so() {
     assert!(text.contains("did you mean `race`?"), "{text}");
     let row = |race: &str| [age.clone(), ("race", race.into()), ("weight", Value::Null)];
     let unseen = predict(&row("Martian")).unwrap_err();
-    let bad = matches!(&unseen, Error::Core(CoreError::BadValue { value, .. }) if value == "\"Martian\"");
+    let bad =
+        matches!(&unseen, Error::Core(CoreError::BadValue { value, .. }) if value == "\"Martian\"");
     assert!(bad, "{unseen}");
     let wrong = [("age", "old".into()), ("race", "Asian".into()), ("weight", Value::Null)];
     assert!(text_of(predict(&wrong)).contains("age"));
@@ -125,7 +126,10 @@ fn needed_columns_must_be_there_and_of_the_right_type() {
     assert_eq!(text_of(without(&["race", "age"])), "pipeline: no column `race`, `age`");
     assert!(without(&["id", "readmitted"]).unwrap().count().is_ok());
     let text = text_of(model.transform(&table.with_column("race", 7).unwrap()));
-    assert!(text.contains("`race` is i64, expected string, as the pipeline was fitted on"), "{text}");
+    assert!(
+        text.contains("`race` is i64, expected string, as the pipeline was fitted on"),
+        "{text}"
+    );
     // Whole numbers where there were floats, a label of another type.
     let other = table.with_column("weight", 70).unwrap().with_column("readmitted", 1).unwrap();
     let scored = model.transform(&other).unwrap();
@@ -153,9 +157,8 @@ fn stages_are_found_by_position_and_by_type() {
 fn a_row_that_a_stage_leaves_out_has_no_answer() {
     let ctx = Context::local();
     let (_, table) = fitted(&ctx);
-    let skipping = StringIndexer::new(["race"])
-        .nulls(Nulls::Skip)
-        .handle_invalid(HandleInvalid::Skip);
+    let skipping =
+        StringIndexer::new(["race"]).nulls(Nulls::Skip).handle_invalid(HandleInvalid::Skip);
     let model = Pipeline::new().stage(skipping).fit(&table).unwrap();
     assert_eq!(model.transform(&table).unwrap().count().unwrap(), 3);
     let text = text_of(model.predict_row(&[("race", "Martian".into())]));
@@ -166,7 +169,8 @@ fn a_row_that_a_stage_leaves_out_has_no_answer() {
 fn unseen_categories_are_the_same_error_on_every_rank() {
     let scored = |ctx: &Context| {
         let (model, table) = fitted(ctx);
-        let other = table.with_column("race", when(col("id").eq(3)).then("?!").otherwise(col("race")));
+        let other =
+            table.with_column("race", when(col("id").eq(3)).then("?!").otherwise(col("race")));
         let other = model.transform(&other.unwrap()).unwrap();
         (other.count().unwrap_err(), table.count().unwrap())
     };
@@ -273,7 +277,10 @@ fn a_pipeline_without_stages_changes_nothing() {
     let model = Pipeline::new().fit(&table).unwrap();
     assert_eq!(model.transform(&table).unwrap().schema(), table.schema());
     assert!(model.needed_schema().is_empty());
-    assert_eq!(PipelineModel::from_bytes("m", &model.to_bytes().unwrap()).unwrap().stages().len(), 0);
+    assert_eq!(
+        PipelineModel::from_bytes("m", &model.to_bytes().unwrap()).unwrap().stages().len(),
+        0
+    );
 }
 
 proptest! {

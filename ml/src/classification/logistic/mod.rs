@@ -258,7 +258,7 @@ impl LogisticRegression {
         let mut constant = Vec::new();
         for (j, variance) in variances.into_iter().enumerate() {
             // A column with one value may have a variance of rounding errors.
-            if moments.min[j] == moments.max[j] || variance <= 0.0 {
+            if moments.min[j] >= moments.max[j] || variance <= 0.0 {
                 if self.standardization || self.fit_intercept {
                     constant.push(j);
                 }

@@ -93,9 +93,10 @@ impl Labels {
     fn add(mut self, block: &Block) -> Self {
         for (i, &y) in block.labels.iter().enumerate() {
             let weight = block.weight(i);
-            if y == 1.0 {
+            // 0 and 1 are exact in any float; what is only near them is wrong.
+            if y.to_bits() == 1.0_f64.to_bits() {
                 self.positive += weight;
-            } else if y != 0.0 && self.wrong.is_none() {
+            } else if y.abs() > 0.0 && self.wrong.is_none() {
                 self.wrong = Some((block.first_row + i as u64, y));
             }
             self.weight += weight;
