@@ -1,9 +1,10 @@
 //! The program `bench`: one task of Firesteel's benchmarks, one JSON line.
 //!
 //! `bench TASK DIR [--threads N]`. `seconds` covers the task alone, with its data in memory;
-//! input files are those of `generate`, or of any program that writes the same arrays.
+//! input files are those that `generate` writes, or any program that writes the same arrays.
 
 mod chain;
+mod generate;
 mod gradstep;
 mod input;
 mod lr;
@@ -43,7 +44,7 @@ impl Request {
             }
         }
         let mut words = words.into_iter();
-        let usage = "usage: bench TASK DIR [--threads N] [--level memory|f32|disk|csv] [--rows N]";
+        let usage = "usage: bench TASK DIR [--threads N] [--level memory|f32|disk] [--rows N]";
         let task = words.next().ok_or(usage)?;
         let folder = words.next().map(PathBuf::from).unwrap_or_default();
         Ok(Self { task, folder, threads, level, rows, show })
@@ -64,9 +65,12 @@ fn run() -> Result<(), Box<dyn Error>> {
     let line = match request.task.as_str() {
         "lr" => lr::run(&ctx, &request)?,
         "chain" => chain::run(&ctx, &request)?,
+        "generate" => generate::run(&request)?,
         "start" => start::run(&ctx)?,
         "gradstep" => gradstep::run(&ctx, &request)?,
-        other => return Err(format!("no task `{other}`: lr, gradstep, chain, start").into()),
+        other => {
+            return Err(format!("no task `{other}`: generate, lr, gradstep, chain, start").into());
+        }
     };
     println!("{line}");
     Ok(())

@@ -1,6 +1,7 @@
 //! What is printed, and written beside the model.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 
 use firesteel::core::storage::write_atomic;
@@ -176,16 +177,23 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Prints scores as CSV.
+/// Prints scores as CSV. A reader that has seen enough (`| head`) is no error.
 pub(crate) fn print_scores(scores: &Table) -> Outcome<()> {
     let names: Vec<&str> = scores.schema().names().collect();
     let columns: Vec<Vec<Option<String>>> =
         names.iter().map(|name| scores.column_strings(name)).collect::<Result<_, _>>()?;
-    println!("{}", names.join(","));
-    for row in 0..columns.first().map_or(0, Vec::len) {
-        let fields: Vec<&str> =
-            columns.iter().map(|column| column[row].as_deref().unwrap_or("")).collect();
-        println!("{}", fields.join(","));
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut print = || -> std::io::Result<()> {
+        writeln!(out, "{}", names.join(","))?;
+        for row in 0..columns.first().map_or(0, Vec::len) {
+            let fields: Vec<&str> =
+                columns.iter().map(|column| column[row].as_deref().unwrap_or("")).collect();
+            writeln!(out, "{}", fields.join(","))?;
+        }
+        out.flush()
+    };
+    match print() {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
-    Ok(())
 }

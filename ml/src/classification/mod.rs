@@ -4,6 +4,6 @@ mod logistic;
 
 pub use logistic::{
     CoefficientRow, Dropped, DroppedBecause, Inference, LogisticColumns, LogisticRegression,
-    LogisticRegressionModel, LogisticRegressionStage, LogisticSummary, Prediction, Separation,
-    SmallSample, Solver, StandardErrors,
+    LogisticRegressionModel, LogisticRegressionStage, LogisticSummary, LossGradient, Prediction,
+    Separation, SmallSample, Solver, StandardErrors, loss_gradient,
 };

@@ -11,6 +11,7 @@
 //! wider problems by L-BFGS and OWL-QN. What travels in a pass is `d + 2` numbers for each partial
 //! result that a rank has left, or `(d + 1)²` for a Hessian.
 
+mod gradient;
 mod inference;
 mod model;
 mod passes;
@@ -18,6 +19,7 @@ mod separation;
 mod space;
 mod stage;
 
+pub use gradient::{LossGradient, loss_gradient};
 pub use inference::{CoefficientRow, Inference, SmallSample, StandardErrors};
 pub use model::{Dropped, DroppedBecause, LogisticRegressionModel, LogisticSummary, Prediction};
 pub use separation::Separation;
