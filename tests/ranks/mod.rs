@@ -3,3 +3,4 @@
 pub(crate) mod cases;
 mod law2;
 mod law3;
+mod whole;

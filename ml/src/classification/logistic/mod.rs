@@ -531,3 +531,6 @@ fn null_log_likelihood(labels: &Labels, intercept: bool) -> f64 {
     let share = labels.positive / labels.weight;
     labels.positive * ln(share) + (labels.weight - labels.positive) * ln(1.0 - share)
 }
+
+#[cfg(test)]
+mod tests;
