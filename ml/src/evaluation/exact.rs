@@ -107,6 +107,7 @@ impl SteadySum {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "what is compared is exact")]
 mod tests {
     use proptest::prelude::*;
 

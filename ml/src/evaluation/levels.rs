@@ -331,6 +331,7 @@ fn running(sums: Vec<Above>) -> Vec<Above> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "what is compared is exact")]
 mod tests {
     use proptest::prelude::*;
 

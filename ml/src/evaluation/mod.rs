@@ -46,6 +46,7 @@ mod levels;
 mod line;
 mod scored;
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "what is compared is exact")]
 mod tests;
 
 pub use binary::BinaryMetrics;
