@@ -1,6 +1,6 @@
 //! A record batch that can move between ranks and to disk.
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use serde::de::Visitor;
@@ -24,6 +24,16 @@ impl Batch {
     pub fn rows(&self) -> usize {
         self.0.num_rows()
     }
+
+    /// Bytes that the rows take in memory: of a slice, its own part only.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let bytes = |column: &ArrayRef| {
+            let own = column.to_data().get_slice_memory_size();
+            own.unwrap_or_else(|_| column.get_array_memory_size())
+        };
+        self.0.columns().iter().map(bytes).sum()
+    }
 }
 
 impl From<RecordBatch> for Batch {
@@ -40,7 +50,7 @@ impl From<Batch> for RecordBatch {
 
 impl Serialize for Batch {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let size = self.0.get_array_memory_size();
+        let size = self.bytes();
         let write = || {
             let mut writer = StreamWriter::try_new(Vec::with_capacity(size), self.0.schema_ref())?;
             writer.write(&self.0)?;
@@ -85,7 +95,7 @@ impl<'de> Visitor<'de> for IpcVisitor {
 mod tests {
     use super::*;
     use crate::{Schema, Type, dense_vector_column, sparse_vector_column};
-    use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+    use arrow_array::{BooleanArray, Float64Array, Int64Array, StringArray};
     use std::sync::Arc;
 
     fn batch() -> RecordBatch {
@@ -125,6 +135,14 @@ mod tests {
         assert_eq!(round_trip(&batch.slice(0, 0)).num_rows(), 0);
         let no_columns = Schema::of::<&str>([]).unwrap().batch(vec![], 5).unwrap();
         assert_eq!(round_trip(&no_columns).num_rows(), 5);
+    }
+
+    #[test]
+    fn a_slice_counts_its_own_bytes() {
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1000));
+        let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+        assert_eq!(Batch(batch.clone()).bytes(), 8000);
+        assert_eq!(Batch(batch.slice(10, 5)).bytes(), 40);
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Table {
     /// Keeps the rows once an action has computed them, in memory while the budget lasts, then on
     /// disk, until the last handle is dropped.
     pub fn cache(&self) -> Self {
-        let batches = self.batches.cache_sized(Batch::memory);
+        let batches = self.batches.cache_sized(Batch::bytes);
         Self { schema: self.schema.clone(), batches, report: self.report.clone() }
     }
 
@@ -219,13 +219,6 @@ impl Table {
         let texts = self.with_column(name, crate::col(name).cast(Type::String))?.column(name)?;
         let texts: &StringArray = texts.as_string();
         Ok(texts.iter().map(|text| text.map(str::to_owned)).collect())
-    }
-}
-
-impl Batch {
-    /// Bytes of memory that the columns take.
-    fn memory(&self) -> usize {
-        self.0.get_array_memory_size()
     }
 }
 

@@ -104,9 +104,17 @@ impl Growing {
         let nulls = self.nulls.build();
         Ok(match self.cells {
             Cells::Bool(cells) => Arc::new(BooleanArray::new(cells.build(), nulls)),
-            Cells::I64(cells) => Arc::new(Int64Array::new(cells.into(), nulls)),
-            Cells::F64(cells) => Arc::new(Float64Array::new(cells.into(), nulls)),
-            Cells::Text { bytes, ends } => {
+            Cells::I64(mut cells) => {
+                cells.shrink_to_fit();
+                Arc::new(Int64Array::new(cells.into(), nulls))
+            }
+            Cells::F64(mut cells) => {
+                cells.shrink_to_fit();
+                Arc::new(Float64Array::new(cells.into(), nulls))
+            }
+            Cells::Text { mut bytes, mut ends } => {
+                bytes.shrink_to_fit();
+                ends.shrink_to_fit();
                 let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
                 let texts = StringArray::try_new(ends, Buffer::from_vec(bytes), nulls);
                 Arc::new(texts.map_err(Error::arrow("making a column of text"))?)

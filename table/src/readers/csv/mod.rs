@@ -29,8 +29,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use firesteel_core::storage::Input;
-use firesteel_core::{Context, Dataset};
+use firesteel_core::{Context, Dataset, Error as CoreError};
 use serde::{Deserialize, Serialize};
 
 pub use format::CsvFormat;
@@ -41,7 +40,7 @@ use crate::schema::{Schema, Type};
 use crate::table::{BATCH_ROWS, Table};
 use infer::Evidence;
 use plan::{Findings, Piece, Plan, Rows, joined};
-use splits::Split;
+use splits::{Source, Split};
 
 /// What to do with a record that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -214,11 +213,7 @@ impl CsvReader {
     #[track_caller]
     pub fn read(&self, ctx: &Context) -> Result<Table> {
         let reading = self.prepare(ctx)?;
-        let guess = match reading.splits.first() {
-            Some(split) if !reading.plan.is_typed() => reading.plan.sample(split)?,
-            _ => Vec::new(),
-        };
-        let mut schema = reading.plan.schema(&guess)?;
+        let mut schema = reading.plan.schema(&reading.guess)?;
         let (mut rows, mut found) = reading.keep(ctx, &schema, !reading.plan.is_typed())?;
         let columns = schema.len();
         let all = found.iter().fold(Findings::new(columns), |sum, part| sum.merge(part));
@@ -274,14 +269,47 @@ impl CsvReader {
     /// Everything but types and rows: headers and boundaries.
     fn prepare(&self, ctx: &Context) -> Result<Reading> {
         self.check()?;
-        let inputs = ctx.inputs(&self.path)?;
-        let files = inputs.iter().map(|input| input.name().to_owned()).collect();
-        let bytes = inputs.iter().map(Input::len).sum();
-        let (names, sources) = self.sources(inputs)?;
+        let Opened { sources, plan, guess } = agreed(ctx, self.open(ctx))?;
+        let files = sources.iter().map(|source| source.input.name().to_owned()).collect();
+        let bytes = sources.iter().map(|source| source.input.len()).sum();
+        let splits = splits::cut(ctx, &sources, self.split_bytes, plan.dialect)?;
+        Ok(Reading { files, bytes, plan: Arc::new(plan), guess, splits })
+    }
+
+    /// Looks at the beginning of the files, on this rank alone.
+    fn open(&self, ctx: &Context) -> Result<Opened> {
+        let (names, sources) = self.sources(ctx.inputs(&self.path)?)?;
         let wanted = self.wanted(&names)?;
         let plan = Plan::new(&self.format, &names, &wanted, self.on_bad_record, self.batch_rows);
-        let splits = splits::cut(ctx, &sources, self.split_bytes, plan.dialect)?;
-        Ok(Reading { files, bytes, plan: Arc::new(plan), splits })
+        let guess = match sources.iter().find(|source| source.start < source.input.len()) {
+            Some(source) if !plan.is_typed() => plan.sample(source)?,
+            _ => Vec::new(),
+        };
+        Ok(Opened { sources, plan, guess })
+    }
+}
+
+/// Files whose headers have been read.
+struct Opened {
+    sources: Vec<Source>,
+    plan: Plan,
+    guess: Vec<Evidence>,
+}
+
+/// What this rank found, if no rank failed; otherwise the same error on all of them (law 3).
+fn agreed<T>(ctx: &Context, found: Result<T>) -> Result<T> {
+    let fault: Option<CoreError> = match found {
+        Ok(_) => None,
+        Err(ref error) => Some(error.clone().into()),
+    };
+    let faults = ctx.generate("csv headers", ctx.ranks(), move |_| match &fault {
+        None => Ok(std::iter::empty::<Result<u8, CoreError>>()),
+        Some(error) => Err(error.clone()),
+    });
+    match (faults.count(), found) {
+        (Ok(_), found) => found,
+        (Err(error), Err(own)) if error == own.clone().into() => Err(own), // with its own type
+        (Err(error), _) => Err(error.into()),
     }
 }
 
@@ -290,6 +318,7 @@ struct Reading {
     files: Vec<String>,
     bytes: u64,
     plan: Arc<Plan>,
+    guess: Vec<Evidence>,
     splits: Arc<[Split]>,
 }
 
@@ -325,7 +354,7 @@ impl Reading {
         is_trial: bool,
     ) -> Result<(Dataset<Piece>, Vec<Findings>)> {
         let rows = self.rows(ctx, schema, is_trial);
-        let rows = rows.cache_sized(|piece| piece.batch.0.get_array_memory_size());
+        let rows = rows.cache_sized(|piece| piece.batch.bytes());
         let columns = schema.len();
         let found = rows.map_ref(|piece| piece.found.clone()).map_partitions(move |parts| {
             [parts.fold(Findings::new(columns), |sum, part| sum.merge(&part))]

@@ -9,7 +9,7 @@ use super::columns::Growing;
 use super::format::{CsvFormat, Dialect, NullTokens};
 use super::infer::Evidence;
 use super::records::{Found, Record, Records};
-use super::splits::SplitReader;
+use super::splits::{Source, SplitReader};
 use super::{OnBadRecord, Split};
 use crate::batch::Batch;
 use crate::error::Result;
@@ -96,10 +96,10 @@ impl Plan {
         Ok(evidence)
     }
 
-    /// What the first few values of a split say.
-    pub(super) fn sample(&self, split: &Split) -> Result<Vec<Evidence>, CoreError> {
+    /// What the first few values of a file say.
+    pub(super) fn sample(&self, source: &Source) -> Result<Vec<Evidence>, CoreError> {
         let mut evidence = vec![Evidence::default(); self.columns.len()];
-        let (bytes, is_whole) = split.beginning(SAMPLE)?;
+        let (bytes, is_whole) = source.beginning(SAMPLE)?;
         let mut records = Records::new(&bytes, 0, is_whole, &self.dialect);
         let mut record = Record::default();
         while records.read(&mut record) == Found::Record {

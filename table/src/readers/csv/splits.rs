@@ -36,8 +36,8 @@ pub(super) struct Split {
     state: State,
 }
 
-impl Split {
-    /// Some bytes from the start of the split, and whether the file ends with them.
+impl Source {
+    /// Some bytes from the start of the rows, and whether the file ends with them.
     pub(super) fn beginning(&self, len: usize) -> Result<(Vec<u8>, bool), CoreError> {
         let bytes = self.input.read(self.start, len)?;
         let is_whole = self.start + bytes.len() as u64 >= self.input.len();
