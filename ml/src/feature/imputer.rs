@@ -7,8 +7,9 @@ use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch}
 use firesteel_table::{Schema, Table, Type};
 use serde::{Deserialize, Serialize};
 
-use super::blocks::{count_rows, fold_blocks};
-use super::moments::{Moments, merge_all};
+use super::Scaling;
+use super::blocks::count_rows;
+use super::moments::spreads;
 use super::numbers::{Numbers, bad_value};
 use super::pairs::{Pair, check_saved, distinct, pairs, wrong_type};
 use super::select::{Sought, key_of, select, value_of};
@@ -37,7 +38,7 @@ pub enum Strategy {
 ///
 /// # Cost
 ///
-/// Two passes for means, one for modes (each rank's table of distinct values travels); for
+/// One pass for means and for modes (for these, each rank's table of distinct values travels); for
 /// medians one that keeps 8 bytes a value, and eight over these.
 ///
 /// # Examples
@@ -107,25 +108,12 @@ impl Imputer {
 
     fn means(&self, table: &Table) -> Result<Vec<Option<f64>>> {
         let (inputs, missing) = (self.inputs.clone(), self.missing_value);
-        let block = move |batch: &RecordBatch, first: u64| {
-            let of = |input: &String| {
-                let numbers = Numbers::of(batch, input)?;
-                let infinite = |x: Option<f64>| x.is_some_and(f64::is_infinite);
-                if let Some(row) = numbers.iter(batch.num_rows()).position(infinite) {
-                    let value = numbers.get(row).unwrap_or_default().to_string();
-                    let row = first as usize + row;
-                    return Err(bad_value("imputer", row, input, value, "a finite number"));
-                }
-                let present = numbers.iter(batch.num_rows());
-                let present = present.filter_map(|x| x.filter(|&x| is_present(x, missing)));
-                let values: Vec<f64> = present.collect();
-                Ok(Moments::of(values.iter().copied(), 0))
-            };
-            inputs.iter().map(of).collect::<Result<Vec<_>>>()
+        let values = move |batch: &RecordBatch, first: u64| {
+            inputs.iter().map(|input| Ok((present(batch, input, missing, first)?, 0))).collect()
         };
-        let none = vec![Moments::default(); self.inputs.len()];
-        let moments = fold_blocks(table, &self.inputs, block, merge_all)?.unwrap_or(none);
-        Ok(moments.iter().map(|m| (m.count > 0).then(|| m.centre())).collect())
+        let positions = self.inputs.len();
+        let spreads = spreads(table, &self.inputs, positions, Scaling::default(), values)?;
+        Ok(spreads.iter().map(|spread| (spread.count > 0).then_some(spread.mean)).collect())
     }
 
     fn medians(&self, table: &Table) -> Result<Vec<Option<f64>>> {
@@ -177,6 +165,23 @@ impl Imputer {
         };
         Ok(counts.iter().map(mode).collect())
     }
+}
+
+/// The present values of a column, which must be finite.
+fn present(batch: &RecordBatch, input: &str, missing: f64, first: u64) -> Result<Vec<f64>> {
+    let numbers = Numbers::of(batch, input)?;
+    let mut values = Vec::with_capacity(batch.num_rows());
+    for (row, x) in numbers.iter(batch.num_rows()).enumerate() {
+        match x.filter(|&x| is_present(x, missing)) {
+            Some(x) if x.is_infinite() => {
+                let row = first as usize + row;
+                let (kind, expected) = (ImputerModel::KIND, "a finite number");
+                return Err(bad_value(kind, row, input, x.to_string(), expected));
+            }
+            x => values.extend(x),
+        }
+    }
+    Ok(values)
 }
 
 /// The present values of each column, as keys.

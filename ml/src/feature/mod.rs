@@ -17,9 +17,10 @@
 //!
 //! # Same bits
 //!
-//! What is fitted does not depend on how rows are partitioned: counts, and medians found by
-//! counting, are whole numbers; sums of floats run over blocks cut at fixed global row numbers
-//! (`blocks`), joined over a fixed tree.
+//! What is fitted depends neither on how rows are partitioned nor on their order: counts, and
+//! medians found by counting, are whole numbers; sums of floats are exact (`moments`). Only sums
+//! over very wide vectors run over blocks cut at fixed global row numbers (`blocks`), joined over
+//! a fixed tree, and know the order of rows.
 //!
 //! # What columns stand for
 //!

@@ -1,17 +1,99 @@
-//! Count, mean, spread and range of the values of one column.
+//! Mean and spread of the values of columns.
+//!
+//! Up to [`EXACT_POSITIONS`] numbers a row, sums are exact ([`ExactMoments`]): the order of rows
+//! leaves no trace either, and no rows are moved. For wider vectors, whose exact sums would take
+//! too much room (1.6 KiB a position), blocks are reckoned at fixed global row numbers and merged.
 
+use arrow_array::RecordBatch;
+use firesteel_core::Error as CoreError;
+use firesteel_table::{ExactMoments, Table};
 use serde::{Deserialize, Serialize};
 
 use super::Scaling;
+use super::blocks::{count_rows, fold_blocks};
+use crate::error::{Error, Result};
+
+/// Numbers a row up to which sums are exact.
+const EXACT_POSITIONS: usize = 2048;
+
+/// Mean and standard deviation of the values at one position.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Spread {
+    pub(super) count: u64,
+    pub(super) mean: f64,
+    pub(super) std: f64,
+}
+
+/// The values of a batch, position by position, with the number of zeros that are not among them.
+pub(super) type Values = Vec<(Vec<f64>, u64)>;
+
+/// The spread of the values that `values` finds in a batch whose first row has that number. It
+/// must give finite values only; the error for another is given with the row's global number.
+pub(super) fn spreads(
+    table: &Table,
+    inputs: &[String],
+    positions: usize,
+    scaling: Scaling,
+    values: impl Fn(&RecordBatch, u64) -> Result<Values> + Send + Sync + 'static,
+) -> Result<Vec<Spread>> {
+    if positions <= EXACT_POSITIONS {
+        match exact(table, inputs, positions, &values) {
+            Ok(moments) => return Ok(moments.iter().map(|m| Spread::exact(m, scaling)).collect()),
+            // The blocks know the numbers of their rows, and meet the same value.
+            Err(Error::Core(CoreError::BadValue { .. })) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let block = move |batch: &RecordBatch, first| {
+        let values = values(batch, first)?;
+        Ok(values.iter().map(|(x, zeros)| Moments::of(x.iter().copied(), *zeros)).collect())
+    };
+    let moments: Option<Vec<Moments>> = fold_blocks(table, inputs, block, merge_all)?;
+    let moments = moments.unwrap_or_else(|| vec![Moments::default(); positions]);
+    Ok(moments.iter().map(|m| m.spread(scaling)).collect())
+}
+
+fn exact(
+    table: &Table,
+    inputs: &[String],
+    positions: usize,
+    values: impl Fn(&RecordBatch, u64) -> Result<Values> + Sync,
+) -> Result<Vec<ExactMoments>> {
+    let add = |mut moments: Vec<ExactMoments>, batch: &RecordBatch| {
+        for (moments, (values, zeros)) in moments.iter_mut().zip(values(batch, 0)?) {
+            values.iter().for_each(|&x| moments.add(x));
+            moments.add_zeros(zeros);
+        }
+        Ok(moments)
+    };
+    let merge = |a: Vec<ExactMoments>, b: Vec<ExactMoments>| {
+        a.into_iter().zip(b).map(|(a, b)| a.merge(&b)).collect()
+    };
+    count_rows(table, inputs, vec![ExactMoments::default(); positions], add, merge)
+}
+
+impl Spread {
+    fn exact(moments: &ExactMoments, scaling: Scaling) -> Self {
+        let std = match scaling {
+            Scaling::Sample => moments.std(),
+            Scaling::Population => moments.population_std(),
+        };
+        Self {
+            count: moments.count(),
+            mean: moments.mean().unwrap_or_default(),
+            std: std.unwrap_or_default(),
+        }
+    }
+}
 
 /// What is known of a column's values; the default, of none, is the neutral element of `merge`.
 ///
 /// Within a block two readings, of the values and of their distances from the mean; blocks are
 /// merged by the formula of Chan, Golub & LeVeque (1979), steady where `Σx² − (Σx)²/n` cancels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Moments {
-    pub(super) count: u64,
-    pub(super) mean: f64,
+struct Moments {
+    count: u64,
+    mean: f64,
     m2: f64,
     min: f64,
     max: f64,
@@ -25,7 +107,7 @@ impl Default for Moments {
 
 impl Moments {
     /// Of these values, and as many zeros.
-    pub(super) fn of(values: impl Iterator<Item = f64> + Clone, zeros: u64) -> Self {
+    fn of(values: impl Iterator<Item = f64> + Clone, zeros: u64) -> Self {
         let mut sum = Self { count: zeros, ..Self::default() };
         if zeros > 0 {
             (sum.min, sum.max) = (0.0, 0.0);
@@ -45,7 +127,7 @@ impl Moments {
         sum
     }
 
-    pub(super) fn merge(self, other: Self) -> Self {
+    fn merge(self, other: Self) -> Self {
         let count = self.count + other.count;
         if self.count == 0 || other.count == 0 {
             return if self.count == 0 { other } else { self };
@@ -61,18 +143,19 @@ impl Moments {
         }
     }
 
-    /// The mean; of equal values exactly their value, which a sum may miss by a rounding.
-    pub(super) fn centre(&self) -> f64 {
-        if self.is_constant() { self.min } else { self.mean }
-    }
-
-    /// The standard deviation; of equal values exactly 0.
-    pub(super) fn deviation(&self, scaling: Scaling) -> f64 {
+    /// Of equal values the mean is exactly their value, which a sum may miss by a rounding, and
+    /// the deviation exactly 0.
+    fn spread(&self, scaling: Scaling) -> Spread {
         let divisor = match scaling {
             Scaling::Sample => self.count.saturating_sub(1),
             Scaling::Population => self.count,
         };
-        if self.is_constant() || divisor == 0 { 0.0 } else { (self.m2 / divisor as f64).sqrt() }
+        if self.is_constant() || divisor == 0 {
+            let mean = if self.count > 0 { self.min } else { 0.0 };
+            return Spread { count: self.count, mean, std: 0.0 };
+        }
+        let std = (self.m2 / divisor as f64).sqrt();
+        Spread { count: self.count, mean: self.mean, std }
     }
 
     fn is_constant(&self) -> bool {
@@ -81,7 +164,7 @@ impl Moments {
 }
 
 /// Merges column by column.
-pub(super) fn merge_all(a: Vec<Moments>, b: Vec<Moments>) -> Vec<Moments> {
+fn merge_all(a: Vec<Moments>, b: Vec<Moments>) -> Vec<Moments> {
     a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect()
 }
 
@@ -103,18 +186,28 @@ mod tests {
             let whole = Moments::of(both.iter().copied(), 4);
             prop_assert_eq!(merged.count, whole.count);
             prop_assert!((merged.mean - whole.mean).abs() < 1e-9);
-            let deviation = |m: Moments| m.deviation(Scaling::Sample);
-            prop_assert!((deviation(merged) - deviation(whole)).abs() < 1e-9);
+            let std = |m: Moments| m.spread(Scaling::Sample).std;
+            prop_assert!((std(merged) - std(whole)).abs() < 1e-9);
+            let mut exact = ExactMoments::default();
+            both.iter().for_each(|&x| exact.add(x));
+            exact.add_zeros(4);
+            for scaling in [Scaling::Sample, Scaling::Population] {
+                let (a, b) = (Spread::exact(&exact, scaling), merged.spread(scaling));
+                prop_assert_eq!(a.count, b.count);
+                prop_assert!((a.mean - b.mean).abs() + (a.std - b.std).abs() < 1e-9);
+            }
         }
     }
 
     #[test]
     fn equal_values_have_no_spread_whatever_the_rounding() {
-        let m = Moments::of(std::iter::repeat_n(0.1, 7), 0)
-            .merge(Moments::of(std::iter::repeat_n(0.1, 3), 0));
-        assert_eq!((m.centre(), m.deviation(Scaling::Sample)), (0.1, 0.0));
-        assert_eq!(Moments::default().deviation(Scaling::Population), 0.0);
-        assert_eq!(Moments::of([5.0].into_iter(), 0).deviation(Scaling::Sample), 0.0);
-        assert_eq!(Moments::of([1.0, 3.0].into_iter(), 0).deviation(Scaling::Population), 1.0);
+        let tenths = |n| Moments::of(std::iter::repeat_n(0.1, n), 0);
+        let expected = Spread { count: 10, mean: 0.1, std: 0.0 };
+        assert_eq!(tenths(7).merge(tenths(3)).spread(Scaling::Sample), expected);
+        let mut exact = ExactMoments::default();
+        (0..10).for_each(|_| exact.add(0.1));
+        assert_eq!(Spread::exact(&exact, Scaling::Sample), expected);
+        assert_eq!(Moments::default().spread(Scaling::Population), Spread::default());
+        assert_eq!(tenths(1).spread(Scaling::Sample).std, 0.0);
     }
 }

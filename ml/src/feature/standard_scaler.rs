@@ -11,8 +11,7 @@ use firesteel_table::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::blocks::fold_blocks;
-use super::moments::{Moments, merge_all};
+use super::moments::{Spread, Values, spreads};
 use super::numbers::{Numbers, bad_value};
 use super::pairs::{Pair, check_saved, pairs, wrong_type};
 use super::{element_names, with_element_names};
@@ -41,7 +40,8 @@ pub enum Scaling {
 ///
 /// # Cost
 ///
-/// Two passes over the columns; rows whose block is on another rank travel once.
+/// One pass over the columns, whose sums are exact; beyond 2048 numbers a row two, with sums over
+/// blocks of rows, which travel once if their block is on another rank.
 ///
 /// # Examples
 ///
@@ -113,7 +113,7 @@ impl StandardScaler {
 }
 
 /// The numbers of a column, position by position, and how many zeros are not among them.
-fn values(batch: &RecordBatch, input: &str, of: Type, first: u64) -> Result<Vec<(Vec<f64>, u64)>> {
+fn values(batch: &RecordBatch, input: &str, of: Type, first: u64) -> Result<Values> {
     let check = |row: usize, x: f64| {
         let row = first as usize + row;
         let expected = "a finite number";
@@ -171,31 +171,26 @@ impl Estimator<Table> for StandardScaler {
         let types = self.inputs.iter().map(|input| Ok(table.schema().type_of(input)?));
         let types: Vec<Type> = types.collect::<Result<_>>()?;
         let columns: Vec<(String, Type)> = self.inputs.iter().cloned().zip(types.clone()).collect();
-        let block = move |batch: &RecordBatch, first: u64| {
-            let mut all = Vec::new();
-            for (input, of) in &columns {
-                let values = values(batch, input, *of, first)?;
-                all.extend(values.iter().map(|(x, zeros)| Moments::of(x.iter().copied(), *zeros)));
-            }
-            Ok(all)
+        let positions = types.iter().map(|&of| width_of(of).unwrap_or(1)).sum();
+        let values = move |batch: &RecordBatch, first: u64| {
+            let all = columns.iter().map(|(input, of)| values(batch, input, *of, first));
+            Ok(all.collect::<Result<Vec<_>>>()?.concat())
         };
-        let moments = fold_blocks(table, &self.inputs, block, merge_all)?;
-        let none = || Error::EmptyData { what: StandardScalerModel::KIND.to_owned() };
-        let moments = moments.ok_or_else(none)?;
-        let mut rest = moments.as_slice();
+        let spreads = spreads(table, &self.inputs, positions, self.scaling, values)?;
+        let mut rest = spreads.as_slice();
         let mut scaled = Vec::with_capacity(pairs.len());
         for (pair, of) in pairs.into_iter().zip(types) {
             let (own, others) = rest.split_at(width_of(of).unwrap_or(1).min(rest.len()));
             rest = others;
-            if own.iter().any(|moments| moments.count == 0) {
+            if own.iter().any(|spread| spread.count == 0) {
                 let problem = "has no value to take a spread of";
                 return Err(Error::column(StandardScalerModel::KIND, pair.input, problem));
             }
             scaled.push(Scaled {
                 pair,
                 is_vector: width_of(of).is_some(),
-                mean: own.iter().map(Moments::centre).collect(),
-                std: own.iter().map(|moments| moments.deviation(self.scaling)).collect(),
+                mean: own.iter().map(|spread: &Spread| spread.mean).collect(),
+                std: own.iter().map(|spread| spread.std).collect(),
             });
         }
         Ok(StandardScalerModel {

@@ -169,8 +169,9 @@ impl StringIndexer {
             let problem = "has no value to take levels from";
             return Err(Error::column(StringIndexerModel::KIND, pair.input, problem));
         }
-        let is_rare = |_: &String, count: &mut u64| *count < self.min_count;
-        let rare: BTreeMap<String, u64> = values.extract_if(.., is_rare).collect();
+        let is_rare = |(_, count): &(String, u64)| *count < self.min_count;
+        let (rare, mut values): (BTreeMap<String, u64>, BTreeMap<String, u64>) =
+            values.into_iter().partition(is_rare);
         if !rare.is_empty() {
             *values.entry(self.other.clone()).or_default() += rare.values().sum::<u64>();
         }

@@ -190,11 +190,7 @@ impl Saved {
         Err(self.wrong(format!("holds a `{}`, expected a `{kind}`", self.kind)))
     }
 
-    /// Takes a model in as a part of this one: its arrays come here with `part/` before their
-    /// names; what is returned belongs into this one's body.
-    ///
-    /// Since the body is given to [`Saved::new`], parts are taken in by the list first:
-    /// [`Saved::nest`].
+    /// Takes over a part's arrays, `part/` before their names.
     fn take_in(&mut self, part: &str, model: Self) {
         let renamed = |array: Array| Array { name: format!("{part}/{}", array.name), ..array };
         self.arrays.extend(model.arrays.into_iter().map(renamed));

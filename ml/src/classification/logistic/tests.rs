@@ -17,7 +17,9 @@ fn data(n: usize, d: usize, seed: u64) -> (Array2<f64>, Array1<f64>) {
         (sum - 2.0) * (1.0 + j as f64) + j as f64
     });
     let y = Array1::from_shape_fn(n, |i| {
-        let margin: f64 = (0..d).map(|j| x[[i, j]] / (2.0 + j as f64) - 0.3).sum();
+        // Each feature's mean is its number.
+        let centred = |j: usize| (x[[i, j]] - j as f64) / (1.0 + j as f64);
+        let margin: f64 = (0..d).map(centred).sum::<f64>() * (2.0 / d as f64).sqrt() - 0.5;
         let share = 1.0 / (1.0 + (-margin).exp());
         f64::from(u8::from(draws.uniform_at(i as u64, 1_000) < share))
     });
