@@ -13,7 +13,7 @@
 //! weights needs more than 53 bits), so heavily tied scores cost next to nothing.
 //!
 //! Tried and left: merging the sorted runs by `tree_aggregate` (all levels would end up on every
-//! rank), and `sort_by` on the rows themselves (sorts one row at a time, twice as slow).
+//! rank), and `sort_by` on the rows themselves (which would move and compare one row at a time).
 
 use std::ops::Range;
 
