@@ -160,6 +160,43 @@ fn a_fitted_pipeline_has_the_same_bytes_on_any_threads_ranks_and_partitions() {
 }
 
 #[test]
+fn what_is_fitted_does_not_know_the_order_of_the_rows() {
+    let ctx = Context::local();
+    let table = patients(&ctx, 3_000, 2);
+    let batch = table.to_batch().unwrap();
+    let last = batch.num_rows() as i64 - 1;
+    let backwards = Int64Array::from_iter_values((0..=last).rev());
+    let columns = batch.columns().iter();
+    let columns = columns.map(|c| arrow_select::take::take(c, &backwards, None).unwrap());
+    let turned = spread(&ctx, table.schema(), columns.collect(), 3);
+    let bytes = |table: &Table| everything_sound().fit(table).unwrap().to_bytes().unwrap();
+    assert!(bytes(&table) == bytes(&turned));
+}
+
+#[test]
+fn very_wide_vectors_are_scaled_with_the_same_bits_anywhere() {
+    const WIDTH: usize = 3_000; // more positions than sums are exact for
+    let fit = |ctx: &Context, partitions: usize| {
+        let rows = (0..10_000_u64).map(|row| {
+            let u = uniform(3, "wide", row);
+            ([(u * 2_998.0) as u32, 2_999], [u, 0.1 + u * u])
+        });
+        let column = sparse_vector_column(WIDTH, rows).unwrap();
+        let schema = Schema::of([("v", Type::SparseVector(WIDTH))]).unwrap();
+        let table = spread(ctx, &schema, vec![column], partitions);
+        let model = StandardScaler::new(["v"]).fit(&table).unwrap();
+        assert!(model.std("v").unwrap()[2_999] > 0.2);
+        model.to_saved().unwrap().to_bytes()
+    };
+    let alone = fit(&Context::builder().threads(1).build().unwrap(), 1);
+    for (ranks, partitions) in [(1, 16), (3, 1), (3, 3)] {
+        for model in on_ranks(ranks, |ctx| fit(ctx, partitions)) {
+            assert!(model == alone, "{ranks} ranks, {partitions} partitions");
+        }
+    }
+}
+
+#[test]
 fn a_pipeline_that_names_a_missing_column_says_which_stage_and_column_before_any_pass() {
     let ctx = Context::local();
     let table = patients(&ctx, 10, 1);
