@@ -36,11 +36,14 @@ LAMBDA = 1e-3
 GAP = 1e-8  # relative distance from the optimal objective that counts as the same
 
 # The loosest tolerance of 1, 0.5, 0.2, 0.1, ... that comes within GAP of the optimum on the full input
-# (n = 10^6, d = 100); found by `peers.py tune`. Each solver means something else by it.
+# (n = 10^6, d = 100), as `peers.py tune` finds it. Each solver means something else by it. What it
+# came to: lbfgs 26 iterations and 9e-9, newton-cholesky 4 and 1e-12 (3 leave 8e-7; 2e-4 is enough here,
+# 1e-4 takes the same 4 and serves the small input too), Spark 5 and 7e-11 (4 leave 3e-8; it scales the
+# columns inside, which for these independent ones does most of the work).
 TOL = {
-    "sklearn-lbfgs": 1e-4,
+    "sklearn-lbfgs": 2e-5,
     "sklearn-newton-cholesky": 1e-4,
-    "spark": 1e-6,
+    "spark": 1e-4,
 }
 
 CHAIN_N = 100_000_000

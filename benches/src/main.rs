@@ -1,2 +1,87 @@
-//! Placeholder.
-fn main() {}
+//! The program `bench`: one task of Firesteel's benchmarks, one JSON line.
+//!
+//! `bench TASK DIR [--threads N]`. `seconds` covers the task alone, with its data in memory;
+//! input files are those that `generate` writes, or any program that writes the same arrays.
+
+mod chain;
+mod generate;
+mod gradstep;
+mod input;
+mod lr;
+mod start;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use firesteel::prelude::*;
+use lexopt::prelude::*;
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) struct Request {
+    task: String,
+    folder: PathBuf,
+    threads: Option<usize>,
+    level: String,
+    rows: Option<u64>,
+    show: bool,
+}
+
+impl Request {
+    fn parse() -> Result<Self, lexopt::Error> {
+        let mut words = Vec::new();
+        let (mut threads, mut level, mut rows, mut show) = (None, "memory".to_owned(), None, false);
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long("threads") => threads = Some(parser.value()?.parse()?),
+                Long("level") => level = parser.value()?.string()?,
+                Long("rows") => rows = Some(parser.value()?.parse()?),
+                Long("show") => show = true,
+                Value(word) => words.push(word.string()?),
+                other => return Err(other.unexpected()),
+            }
+        }
+        let mut words = words.into_iter();
+        let usage = "usage: bench TASK DIR [--threads N] [--level memory|f32|disk] [--rows N]";
+        let task = words.next().ok_or(usage)?;
+        let folder = words.next().map(PathBuf::from).unwrap_or_default();
+        Ok(Self { task, folder, threads, level, rows, show })
+    }
+
+    fn context(&self) -> firesteel::core::Result<Context> {
+        let builder = Context::builder();
+        match self.threads {
+            Some(threads) => builder.threads(threads).build(),
+            None => builder.build(),
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let request = Request::parse()?;
+    let ctx = request.context()?;
+    let line = match request.task.as_str() {
+        "lr" => lr::run(&ctx, &request)?,
+        "chain" => chain::run(&ctx, &request)?,
+        "generate" => generate::run(&request)?,
+        "start" => start::run(&ctx)?,
+        "gradstep" => gradstep::run(&ctx, &request)?,
+        other => {
+            return Err(format!("no task `{other}`: generate, lr, gradstep, chain, start").into());
+        }
+    };
+    println!("{line}");
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

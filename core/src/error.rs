@@ -174,6 +174,19 @@ pub enum Error {
         /// The first rank whose result differs.
         other_rank: usize,
     },
+    /// All ranks called the same action, but on datasets or with parameters that differ.
+    #[error(
+        "ranks have parted: {operator} at {site} runs on something else on rank {other_rank} than \
+         on rank 0; numbers of rows and partitions, files and parameters must be the same on all"
+    )]
+    PlansDiffer {
+        /// The action.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+        /// The first rank whose plan differs.
+        other_rank: usize,
+    },
     /// A rank ended or was lost while others waited for it.
     #[error("rank {rank} has left while {operator} at {site} waited for it: {message}")]
     RankLost {

@@ -3,14 +3,17 @@
 //! A [`Job`] is made by every action and lives until it returns. It holds the context's right to
 //! run actions, prepares what the action stands on (shuffles, caches), runs the tasks of this
 //! rank's partitions on the context's threads, and lets the ranks meet. Whenever they meet, each
-//! brings a note: the collective's number, the action's call site, and how its part of the work
-//! went. So an error on one rank becomes the same error on all, and ranks that have parted see it
-//! before they wait for each other (law 3).
+//! brings a note: the collective's number, the action's call site, a fingerprint of what it runs
+//! on, and how its part of the work went. So an error on one rank becomes the same error on all, and ranks
+//! that have parted see it before they wait for each other (law 3).
+//!
+//! Between two meetings every rank must come to the next one, whatever happens: what can fail
+//! there is caught and brought along as the outcome, never returned early.
 
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +22,7 @@ use crate::context::{Context, Running};
 use crate::data::Wire;
 use crate::dataset::node::Node;
 use crate::error::{Error, Failure, Result, Site, TaskFailure, Whereabouts};
+use crate::fingerprint::fingerprint;
 use crate::hash::fixed_hash;
 use crate::transport::{Bytes, Lost};
 use crate::tree::{Place, Tree};
@@ -93,20 +97,61 @@ impl Task {
     }
 }
 
-/// The note that each rank brings to a meeting.
+/// The note that each rank brings to a meeting; it travels behind the bytes that it is about.
 #[derive(Serialize, Deserialize)]
 struct Note {
     number: u64,
     operator: String,
     site: Site,
+    plan: u64,
     outcome: Outcome,
 }
 
 #[derive(Serialize, Deserialize)]
 enum Outcome {
-    Fine(Vec<u8>),
+    Fine,
     Failed(Error),
     Stopped,
+}
+
+/// What a rank brought to a meeting besides its note.
+struct Brought {
+    bytes: Bytes,
+    len: usize,
+}
+
+impl Brought {
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Bytes that say how long the note before them is.
+const NOTE_LEN: usize = 4;
+
+impl Note {
+    /// Writes the note behind `bytes`.
+    fn append_to(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+        let start = bytes.len();
+        wire::append(self, &mut bytes)?;
+        let len = (bytes.len() - start) as u32;
+        bytes.extend_from_slice(&len.to_le_bytes());
+        Ok(bytes)
+    }
+
+    fn split_from(bytes: &Bytes) -> Result<(Self, Brought)> {
+        let cut = || -> Option<(usize, usize)> {
+            let end = bytes.len().checked_sub(NOTE_LEN)?;
+            let len = u32::from_le_bytes(bytes[end..].try_into().ok()?) as usize;
+            Some((end.checked_sub(len)?, end))
+        };
+        let (start, end) = cut().ok_or_else(|| Error::Damaged {
+            what: "note".into(),
+            message: "it is shorter than it says".into(),
+        })?;
+        let note = wire::decode(&bytes[start..end])?;
+        Ok((note, Brought { bytes: Arc::clone(bytes), len: start }))
+    }
 }
 
 /// A running action.
@@ -114,6 +159,8 @@ enum Outcome {
 pub(crate) struct Job<'a> {
     ctx: &'a Context,
     call: Call,
+    /// A fingerprint of the datasets and parameters that it runs on: equal on ranks that are together.
+    plan: AtomicU64,
 }
 
 impl Drop for Job<'_> {
@@ -149,7 +196,7 @@ impl<'a> Job<'a> {
         *running = Some(Running { thread, what: format!("{operator} at {}", Site::from(site)) });
         drop(running);
         tracing::debug!(operator, %site, "action");
-        Ok(Self { ctx, call: Call { operator, site } })
+        Ok(Self { ctx, call: Call { operator, site }, plan: AtomicU64::new(0) })
     }
 
     pub(crate) fn call(&self) -> Call {
@@ -178,8 +225,16 @@ impl<'a> Job<'a> {
         Error::Empty { operator: self.call.operator.into(), site: self.call.site.into() }
     }
 
+    /// Adds a parameter of the action to what the ranks compare when they meet.
+    pub(crate) fn runs_on(&self, part: u64) {
+        let plan = self.plan.load(Ordering::Relaxed);
+        self.plan.store(fixed_hash(&(plan, part)), Ordering::Relaxed);
+    }
+
     /// Runs what `node` stands on and is not there yet: shuffles, caches, counts; parents first.
     pub(crate) fn prepare(&self, node: &Arc<Node>) -> Result<()> {
+        self.runs_on(node.fingerprint());
+        // By address: a union may reach into another context, which numbers its nodes anew.
         let mut seen = HashSet::new();
         let mut pending = vec![(Arc::clone(node), false)];
         while let Some((node, parents_are_done)) = pending.pop() {
@@ -190,7 +245,7 @@ impl<'a> Job<'a> {
                 }
                 continue;
             }
-            if !seen.insert(node.id()) || node.stands_alone() {
+            if !seen.insert(Arc::as_ptr(&node)) || node.stands_alone() {
                 continue;
             }
             let parents = node.parents();
@@ -227,7 +282,9 @@ impl<'a> Job<'a> {
                     Err(error) => {
                         stop.here.store(true, Ordering::Relaxed);
                         if !is_stopped(&error) {
-                            self.ctx.transport().raise(number);
+                            if self.ctx.ranks() > 1 {
+                                self.ctx.transport().raise(number);
+                            }
                             let mut failed = lock(&failed);
                             if failed.as_ref().is_none_or(|(lowest, _)| partition < *lowest) {
                                 *failed = Some((partition, error));
@@ -264,11 +321,12 @@ impl<'a> Job<'a> {
         work: impl FnOnce() -> Result<R>,
     ) -> Result<R> {
         let was_in_task = IN_TASK.replace(true);
-        CURRENT.set(Some(self.call));
+        // A task that waits for threads of its own may run another task meanwhile.
+        let was_current = CURRENT.replace(Some(self.call));
         let result = catch_unwind(AssertUnwindSafe(work));
         IN_TASK.set(was_in_task);
+        let call = CURRENT.replace(was_current).unwrap_or(self.call);
         result.unwrap_or_else(|panic| {
-            let call = CURRENT.get().unwrap_or(self.call);
             Err(Error::Panic {
                 operator: call.operator.into(),
                 site: call.site.into(),
@@ -280,30 +338,32 @@ impl<'a> Job<'a> {
 
     /// Lets the ranks meet: returns the bytes of all if every rank's part went well, else the
     /// error of the lowest rank that has one.
-    fn meet(&self, outcome: Result<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+    fn meet(&self, outcome: Result<Vec<u8>>) -> Result<Vec<Brought>> {
         let number = self.ctx.next_collective();
-        let outcome = match outcome {
-            Ok(bytes) => Outcome::Fine(bytes),
-            Err(error) if is_stopped(&error) => Outcome::Stopped,
-            Err(error) => Outcome::Failed(error),
+        let (bytes, outcome) = match outcome {
+            Ok(bytes) => (bytes, Outcome::Fine),
+            Err(error) if is_stopped(&error) => (Vec::new(), Outcome::Stopped),
+            Err(error) => (Vec::new(), Outcome::Failed(error)),
         };
         let note = Note {
             number,
             operator: self.call.operator.into(),
             site: self.call.site.into(),
+            plan: self.plan.load(Ordering::Relaxed),
             outcome,
         };
-        let gathered = self.ctx.transport().all_gather(wire::encode(&note)?);
-        let mut notes = Vec::new();
+        let gathered = self.ctx.transport().all_gather(note.append_to(bytes)?);
+        let (mut notes, mut all) = (Vec::new(), Vec::new());
         for bytes in gathered.map_err(|lost| self.lost(lost))? {
-            notes.push(wire::decode::<Note>(&bytes)?);
+            let (note, brought) = Note::split_from(&bytes)?;
+            notes.push(note);
+            all.push(brought);
         }
         self.compare_places(&notes)?;
-        let mut all = Vec::with_capacity(notes.len());
         let mut any_stopped = false;
         for note in notes {
             match note.outcome {
-                Outcome::Fine(bytes) => all.push(bytes),
+                Outcome::Fine => {}
                 Outcome::Failed(error) => return Err(error),
                 Outcome::Stopped => any_stopped = true,
             }
@@ -322,9 +382,16 @@ impl<'a> Job<'a> {
             (other.number, &other.operator, &other.site)
                 != (first.number, &first.operator, &first.site)
         };
-        match notes.iter().position(differs) {
+        if let Some(other) = notes.iter().position(differs) {
+            return Err(Error::Diverged { here: place(0), there: place(other) });
+        }
+        match notes.iter().position(|other| other.plan != notes[0].plan) {
             None => Ok(()),
-            Some(other) => Err(Error::Diverged { here: place(0), there: place(other) }),
+            Some(other_rank) => Err(Error::PlansDiffer {
+                operator: self.call.operator.into(),
+                site: self.call.site.into(),
+                other_rank,
+            }),
         }
     }
 
@@ -344,29 +411,81 @@ impl<'a> Job<'a> {
     /// Ends a piece of work without a result: all ranks fine, or the same error on all.
     pub(crate) fn agree(&self, outcome: Result<()>) -> Result<()> {
         if self.ctx.ranks() == 1 {
+            self.ctx.next_collective();
             return outcome;
         }
         self.meet(outcome.map(|()| Vec::new())).map(|_| ())
     }
 
     /// Gives every rank the values of all ranks, in rank order. On one rank nothing is encoded.
+    ///
+    /// A rank reads its own value from the bytes as the others do: so a type that does not come
+    /// back as it went, or not at all, is the same value or error everywhere.
     pub(crate) fn gather<U: Wire>(&self, outcome: Result<U>) -> Result<Vec<U>> {
         if self.ctx.ranks() == 1 {
+            self.ctx.next_collective();
             return Ok(vec![outcome?]);
         }
-        let encoded = match &outcome {
-            Ok(value) => wire::encode(value),
-            Err(error) => Err(error.clone()),
-        };
-        let mut own = outcome.ok();
-        let all = self.meet(encoded)?;
-        all.iter()
-            .enumerate()
-            .map(|(rank, bytes)| match own.take_if(|_| rank == self.ctx.rank()) {
-                Some(value) => Ok(value),
-                None => wire::decode(bytes),
-            })
-            .collect()
+        let encode = |value: U| self.guarded(None, || wire::encode(&value));
+        let all = self.meet(outcome.and_then(encode))?;
+        self.guarded(None, || all.iter().map(|brought| wire::decode(brought.as_slice())).collect())
+    }
+
+    /// Gives every rank the rows of all of `here`'s partitions, in the order of the partitions;
+    /// `here` are those of this rank.
+    pub(crate) fn gather_rows<T: Wire>(
+        &self,
+        here: &[usize],
+        rows: impl Fn(&Arc<Task>) -> Result<Vec<T>> + Sync,
+    ) -> Result<Vec<Vec<T>>> {
+        if self.ctx.ranks() == 1 {
+            let parts = self.run(here, rows);
+            self.ctx.next_collective();
+            return Ok(parts?.into_iter().map(|(_, rows)| rows).collect());
+        }
+        let frames = self.run(here, |task| {
+            let rows = rows(task)?;
+            entering(self.call);
+            wire::Frame::of(&rows)
+        });
+        let mut frames: Vec<_> = self.gather(frames)?.into_iter().flatten().collect();
+        frames.sort_by_key(|&(partition, _)| partition);
+        self.guarded(None, || frames.into_iter().map(|(_, frame)| frame.into_rows()).collect())
+    }
+
+    /// [`gather_rows`](Self::gather_rows), but for the root alone: the others get none. What fails
+    /// at the root at last, where the rows are read, is in the inner result, to be brought to the
+    /// next meeting.
+    pub(crate) fn gather_rows_at_root<T: Wire>(
+        &self,
+        here: &[usize],
+        rows: impl Fn(&Arc<Task>) -> Result<Vec<T>> + Sync,
+    ) -> Result<Result<Vec<Vec<T>>>> {
+        if self.ctx.ranks() == 1 {
+            return self.gather_rows(here, rows).map(Ok);
+        }
+        let frames = self.run(here, |task| {
+            let rows = rows(task)?;
+            entering(self.call);
+            wire::Frame::of(&rows)
+        });
+        let parcels = frames.and_then(|frames| {
+            let mut parcels = vec![Vec::new(); self.ctx.ranks()];
+            parcels[0] = wire::encode(&frames)?;
+            Ok(parcels)
+        });
+        let arrived = self.exchange(parcels)?;
+        if !self.ctx.is_root() {
+            return Ok(Ok(Vec::new()));
+        }
+        Ok(self.guarded(None, || {
+            let mut frames: Vec<(usize, wire::Frame<T>)> = Vec::new();
+            for bytes in &arrived {
+                frames.append(&mut wire::decode(bytes)?);
+            }
+            frames.sort_by_key(|&(partition, _)| partition);
+            frames.into_iter().map(|(_, frame)| frame.into_rows()).collect()
+        }))
     }
 
     /// Sends `parts[r]` to rank `r` once all ranks agree that theirs are there.
@@ -402,11 +521,19 @@ impl<'a> Job<'a> {
             }
             Ok(tree.into_nodes().pop().map(|(_, value)| value))
         };
-        let result = self.guarded(None, finish);
+        self.same(self.guarded(None, finish))
+    }
+
+    /// Returns `result` if all ranks have come to the same one by themselves.
+    pub(crate) fn same<U: Serialize>(&self, result: Result<U>) -> Result<U> {
         if self.ctx.ranks() == 1 {
             return result;
         }
-        let prints = self.gather(result.clone().and_then(|value| fingerprint(&value)))?;
+        let print = match &result {
+            Ok(value) => self.guarded(None, || fingerprint(value)),
+            Err(error) => Err(error.clone()),
+        };
+        let prints = self.gather(print)?;
         match prints.iter().position(|print| *print != prints[0]) {
             None => result,
             Some(other_rank) => Err(Error::ResultsDiffer {
@@ -416,10 +543,6 @@ impl<'a> Job<'a> {
             }),
         }
     }
-}
-
-fn fingerprint<U: Wire>(value: &U) -> Result<u64> {
-    Ok(fixed_hash(wire::encode(value)?.as_slice()))
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {

@@ -18,14 +18,16 @@
 //! ```
 //!
 //! The modules, from the bottom up: [`error`], [`hash`] and [`rng`] (fixed functions, the same on
-//! every machine), `wire` (bytes between ranks and to disk), `tree` (the fixed reduction tree),
-//! [`transport`] (how ranks meet), `memory` and `store` (what is kept, and where), [`storage`]
-//! (files), [`context`], `job` (one action from start to agreement) and [`dataset`].
+//! every machine), `wire` (bytes between ranks and to disk), `fingerprint` (whether two ranks have
+//! the same value), `tree` (the fixed reduction tree), [`transport`] (how ranks meet), `memory`
+//! and `store` (what is kept, and where), [`storage`] (files), [`context`], `job` (one action from
+//! start to agreement) and [`dataset`].
 
 pub mod context;
 mod data;
 pub mod dataset;
 pub mod error;
+mod fingerprint;
 pub mod hash;
 mod job;
 mod memory;

@@ -1,12 +1,14 @@
 //! What is kept of a dataset, and where: partitions in memory under the budget, on disk past it.
 //!
 //! A spilled partition is one frame (see `wire`) in a file of its own, in a folder that belongs
-//! to the context and goes with it.
+//! to the context.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+
+use tempfile::TempDir;
 
 use crate::data::Wire;
 use crate::error::{Error, Result};
@@ -28,7 +30,7 @@ pub enum StorageLevel {
 pub(crate) struct Store {
     memory: Arc<Memory>,
     parent: PathBuf,
-    folder: OnceLock<Result<Folder>>,
+    folder: OnceLock<Result<Arc<TempDir>>>,
     next_file: AtomicU64,
 }
 
@@ -61,7 +63,7 @@ impl Store {
     /// Keeps `rows` where `level` and the budget say; `bytes` is their size if it is known.
     pub(crate) fn put<T: Wire>(
         &self,
-        rows: Vec<T>,
+        mut rows: Vec<T>,
         bytes: Option<u64>,
         level: StorageLevel,
     ) -> Result<Stored<T>> {
@@ -71,22 +73,29 @@ impl Store {
                 None => estimated_bytes(&rows)?,
             };
             if let Some(held) = self.memory.reserve(bytes) {
+                // What grew by doubling may have room for twice its rows, which nobody counted.
+                rows.shrink_to_fit();
                 return Ok(Stored::Memory { rows: Arc::new(rows), _held: held });
             }
         }
-        let mut frame = Vec::new();
-        wire::encode_rows(&rows, &mut frame)?;
-        Ok(Stored::Disk { file: self.spill(&frame)?, rows: rows.len() })
+        Ok(Stored::Disk { file: self.spill(&wire::encode_rows(&rows)?)?, rows: rows.len() })
     }
 
     /// Writes bytes into a file of their own.
     pub(crate) fn spill(&self, bytes: &[u8]) -> Result<SpillFile> {
-        let folder = self.folder.get_or_init(|| Folder::new(&self.parent)).as_ref();
-        let folder = folder.map_err(Clone::clone)?;
-        let path = folder.0.join(format!("{}", self.next_file.fetch_add(1, Ordering::Relaxed)));
-        let file = SpillFile(path);
-        fs::write(&file.0, bytes).map_err(|error| Error::file(file.0.to_string_lossy(), error))?;
+        let folder = self.folder.get_or_init(|| self.make_folder()).clone()?;
+        let path = folder.path().join(self.next_file.fetch_add(1, Ordering::Relaxed).to_string());
+        let file = SpillFile { path, _folder: folder };
+        fs::write(&file.path, bytes).map_err(|error| file.error(error))?;
         Ok(file)
+    }
+
+    /// A folder that nobody else has or can look into.
+    fn make_folder(&self) -> Result<Arc<TempDir>> {
+        let named = |error| Error::file(self.parent.to_string_lossy(), error);
+        fs::create_dir_all(&self.parent).map_err(named)?;
+        let folder = tempfile::Builder::new().prefix("firesteel-").tempdir_in(&self.parent);
+        Ok(Arc::new(folder.map_err(named)?))
     }
 }
 
@@ -131,39 +140,28 @@ impl<T> Stored<T> {
     }
 }
 
-/// A file that is removed when its last user is gone.
+/// A file that is removed when its last user is gone. It may outlive the context: the folder
+/// goes with the last of its files.
 #[derive(Debug)]
-pub(crate) struct SpillFile(PathBuf);
+pub(crate) struct SpillFile {
+    path: PathBuf,
+    _folder: Arc<TempDir>,
+}
 
 impl SpillFile {
     pub(crate) fn read(&self) -> Result<Vec<u8>> {
-        fs::read(&self.0).map_err(|error| Error::file(self.0.to_string_lossy(), error))
+        fs::read(&self.path).map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: std::io::Error) -> Error {
+        Error::file(self.path.to_string_lossy(), error)
     }
 }
 
 impl Drop for SpillFile {
     fn drop(&mut self) {
-        // The folder goes with the context; a file that cannot be removed now goes with it.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(parent: &Path) -> Result<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!("firesteel-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).map_err(|error| Error::file(path.to_string_lossy(), error))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        // A file that cannot be removed now goes with the folder.
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -193,7 +191,7 @@ mod tests {
         let store = Store::new(None, parent.path().to_owned());
         let stored = store.put(vec!["a".to_owned()], None, StorageLevel::Disk).unwrap();
         if let Stored::Disk { file, .. } = &stored {
-            fs::write(&file.0, b"something else entirely").unwrap();
+            fs::write(&file.path, b"something else entirely").unwrap();
         }
         assert!(matches!(stored.load(), Err(Error::Damaged { .. })));
     }

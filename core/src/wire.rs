@@ -6,6 +6,10 @@
 //! claims is checked before anything is allocated for it.
 
 use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::data::Wire;
 use crate::error::{Error, Result};
@@ -121,20 +125,19 @@ pub(crate) fn plain_size<T: 'static>() -> Option<usize> {
     None
 }
 
-/// Writes `rows` as one frame behind what `out` holds.
-pub(crate) fn encode_rows<T: Wire>(rows: &Vec<T>, out: &mut Vec<u8>) -> Result<()> {
-    let start = out.len();
-    out.extend_from_slice(&[VERSION, PLAIN]);
+/// Writes `rows` as one frame.
+pub(crate) fn encode_rows<T: Wire>(rows: &Vec<T>) -> Result<Vec<u8>> {
+    let mut out = vec![VERSION, PLAIN];
     out.extend_from_slice(&(rows.len() as u64).to_le_bytes());
-    if !write_plain(rows, out) {
-        out[start + 1] = POSTCARD;
+    if !write_plain(rows, &mut out) {
+        out[1] = POSTCARD;
         for row in rows {
-            append(row, out)?;
+            append(row, &mut out)?;
         }
     }
-    let sum = crc32fast::hash(&out[start..]);
+    let sum = crc32fast::hash(&out);
     out.extend_from_slice(&sum.to_le_bytes());
-    Ok(())
+    Ok(out)
 }
 
 /// Reads a frame that [`encode_rows`] wrote.
@@ -167,6 +170,52 @@ pub(crate) fn decode_rows<T: Wire>(frame: &[u8]) -> Result<Vec<T>> {
     if rest.is_empty() { Ok(rows) } else { Err(damaged("bytes are left over")) }
 }
 
+/// Rows as a frame that can be part of a larger value.
+pub(crate) struct Frame<T> {
+    bytes: Vec<u8>,
+    row: PhantomData<fn(T)>,
+}
+
+impl<T: Wire> Frame<T> {
+    pub(crate) fn of(rows: &Vec<T>) -> Result<Self> {
+        Ok(Self { bytes: encode_rows(rows)?, row: PhantomData })
+    }
+
+    pub(crate) fn into_rows(self) -> Result<Vec<T>> {
+        decode_rows(&self.bytes)
+    }
+}
+
+impl<T> Clone for Frame<T> {
+    fn clone(&self) -> Self {
+        Self { bytes: self.bytes.clone(), row: PhantomData }
+    }
+}
+
+impl<T> Serialize for Frame<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.bytes)
+    }
+}
+
+impl<'de, T> Deserialize<'de> for Frame<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+        impl de::Visitor<'_> for Whole {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the bytes of a frame")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        Ok(Self { bytes: deserializer.deserialize_bytes(Whole)?, row: PhantomData })
+    }
+}
+
 /// One value as bytes.
 pub(crate) fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
     let mut out = Vec::new();
@@ -179,7 +228,8 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> 
     postcard::from_bytes(bytes).map_err(|error| damaged(&error.to_string()))
 }
 
-fn append<T: serde::Serialize>(value: &T, out: &mut Vec<u8>) -> Result<()> {
+/// Writes one value behind what `out` holds.
+pub(crate) fn append<T: serde::Serialize>(value: &T, out: &mut Vec<u8>) -> Result<()> {
     let taken = std::mem::take(out);
     *out = postcard::to_extend(value, taken)
         .map_err(|error| Error::Damaged { what: "value".into(), message: error.to_string() })?;
@@ -197,9 +247,8 @@ mod tests {
     use super::*;
 
     fn there_and_back<T: Wire>(rows: Vec<T>) -> Vec<T> {
-        let mut frame = Vec::new();
-        encode_rows(&rows, &mut frame).unwrap();
-        decode_rows(&frame).unwrap()
+        let frame: Frame<T> = decode(&encode(&Frame::of(&rows).unwrap()).unwrap()).unwrap();
+        frame.into_rows().unwrap()
     }
 
     proptest! {
@@ -223,8 +272,7 @@ mod tests {
             at in any::<prop::sample::Index>(),
             flip in 1_u8..,
         ) {
-            let mut frame = Vec::new();
-            encode_rows(&rows, &mut frame).unwrap();
+            let mut frame = encode_rows(&rows).unwrap();
             let at = at.index(frame.len());
             prop_assert!(decode_rows::<String>(&frame[..at]).is_err());
             frame[at] ^= flip;
@@ -234,8 +282,7 @@ mod tests {
 
     #[test]
     fn a_frame_of_another_type_is_an_error() {
-        let mut frame = Vec::new();
-        encode_rows(&vec![1_u64, 2], &mut frame).unwrap();
+        let frame = encode_rows(&vec![1_u64, 2]).unwrap();
         assert!(decode_rows::<u32>(&frame).is_err());
         assert!(decode_rows::<String>(&frame).is_err());
     }

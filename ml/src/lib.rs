@@ -6,9 +6,23 @@
 //! over blocks cut at fixed global row numbers, and so give the same bits on any number of
 //! threads, ranks and partitions.
 
+#![cfg_attr(test, allow(clippy::float_cmp, reason = "tests compare exact results"))]
+
+pub mod classification;
 pub mod error;
 mod estimator;
+pub mod evaluation;
+pub mod feature;
+pub mod file;
+pub mod kernel;
+pub mod linalg;
+pub mod optim;
 mod params;
+pub mod pipeline;
+pub mod samples;
+pub mod special;
 
 pub use error::{Error, Result};
 pub use estimator::{Estimator, Predict, Transformer};
+pub use pipeline::{FittedStage, Pipeline, PipelineModel, Stage};
+pub use samples::{ArraySamples, Samples, TableSamples};

@@ -11,7 +11,7 @@ use crate::schema::Type;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong with a table.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A job failed, a file could not be read or written, a parameter was out of range, a value

@@ -32,7 +32,9 @@ pub use error::{Error, Result};
 pub use expr::{Expr, Node, Then, When, coalesce, col, lit, null, when};
 pub use readers::{BadExample, ColumnReport, CsvFormat, CsvReader, OnBadRecord, ReadReport};
 pub use schema::{Field, Schema, Type, one_row};
-pub use table::{ColumnSummary, Description, NumberSummary, Preview, Table, TextSummary};
+pub use table::{
+    ColumnSummary, Description, ExactMoments, NumberSummary, Preview, Table, TextSummary,
+};
 pub use value::Value;
 pub use vectors::{
     DenseVectors, SparseVectorBuilder, SparseVectors, dense_vector_column, dense_vectors,

@@ -5,7 +5,7 @@
 //! ([`Schema::conform`]), so expressions, readers and learning see one form of each. Every column
 //! may hold nulls.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -71,22 +71,43 @@ impl fmt::Display for Type {
     }
 }
 
-/// A column's name and type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A column's name and type, and what its maker has noted about it.
+///
+/// Fields are equal if names and types are; the notes do not count.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Field {
     /// The column's name.
     pub name: String,
     /// The column's type.
     #[serde(rename = "type")]
     pub data_type: Type,
+    /// Notes of whoever made the column, for whoever reads it: the names of a vector's positions,
+    /// for instance. They stay with the table's schema and do not enter its batches.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, Arc<str>>,
 }
 
 impl Field {
     /// A column of that name and type.
     pub fn new(name: impl Into<String>, data_type: Type) -> Self {
-        Self { name: name.into(), data_type }
+        Self { name: name.into(), data_type, metadata: BTreeMap::new() }
+    }
+
+    /// The same column with one more note, or with another text for it.
+    #[must_use]
+    pub fn with_metadata(mut self, key: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
+        self.metadata.insert(key.into(), text.into());
+        self
     }
 }
+
+impl PartialEq for Field {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.data_type) == (&other.name, other.data_type)
+    }
+}
+
+impl Eq for Field {}
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -258,13 +279,28 @@ impl Schema {
         Self::new(fields)
     }
 
+    /// A column with what is noted about it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownColumn`], with the names that come near.
+    pub fn field(&self, name: &str) -> Result<&Field> {
+        Ok(&self.fields[self.index_of(name)?])
+    }
+
     /// The columns with one more at the end, or with the column of that name replaced in its place.
     #[must_use]
     pub fn with(&self, name: &str, data_type: Type) -> Self {
+        self.with_field(Field::new(name, data_type))
+    }
+
+    /// [`Schema::with`] for a column with notes.
+    #[must_use]
+    pub fn with_field(&self, field: Field) -> Self {
         let mut fields = self.fields.to_vec();
-        match fields.iter_mut().find(|field| field.name == name) {
-            Some(field) => field.data_type = data_type,
-            None => fields.push(Field::new(name, data_type)),
+        match fields.iter_mut().find(|known| known.name == field.name) {
+            Some(known) => *known = field,
+            None => fields.push(field),
         }
         Self::new(fields).expect("the name is either new or replaced in its place")
     }

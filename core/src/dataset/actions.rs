@@ -3,12 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::panic::Location;
+use std::sync::Arc;
 
 use super::Dataset;
 use super::chunk::{Chunk, Typed};
 use crate::data::{Data, Wire};
 use crate::error::{Result, TaskFailure};
-use crate::job::{Job, Task};
+use crate::job::{Job, Task, entering};
 use crate::tree::Tree;
 
 impl<T: Data> Dataset<T> {
@@ -19,8 +20,8 @@ impl<T: Data> Dataset<T> {
         Ok(job)
     }
 
-    fn read(&self, task: &std::sync::Arc<Task>) -> Result<Typed<T>> {
-        Ok(Typed::new(self.node.open(task.partition, task)?))
+    fn read(&self, job: &Job<'_>, task: &Arc<Task>) -> Result<Typed<T>> {
+        Ok(Typed::new(self.node.open(task.partition, task)?, job.call()))
     }
 
     /// One value a partition, merged over the fixed tree.
@@ -33,7 +34,8 @@ impl<T: Data> Dataset<T> {
         let leaves = self.partitions();
         let tree = Tree::new(leaves);
         let local = job.run(&self.local_partitions(), |task| {
-            let value = leaf(self.read(task)?, task)?;
+            let value = leaf(self.read(job, task)?, task)?;
+            entering(job.call());
             tree.insert((0, task.partition), value, &merge);
             Ok(())
         });
@@ -148,7 +150,6 @@ impl<T: Data> Dataset<T> {
         let leaf = |mut rows: Typed<T>, task: &Task| {
             let mut state = zero.clone();
             while let Some(chunk) = rows.next()? {
-                crate::job::entering(call);
                 for row in chunk.as_slice() {
                     state = fold(state, row).map_err(|error| task.error(call, error.0))?;
                 }
@@ -169,11 +170,9 @@ impl<T: Data> Dataset<T> {
     #[track_caller]
     pub fn for_each(&self, f: impl Fn(&T) + Sync) -> Result<()> {
         let job = self.begin("for_each")?;
-        let call = job.call();
         let done = job.run(&self.local_partitions(), |task| {
-            let mut rows = self.read(task)?;
+            let mut rows = self.read(&job, task)?;
             while let Some(chunk) = rows.next()? {
-                crate::job::entering(call);
                 chunk.as_slice().iter().for_each(&f);
             }
             Ok(())
@@ -196,12 +195,13 @@ impl<T: Wire> Dataset<T> {
     #[track_caller]
     pub fn collect(&self) -> Result<Vec<T>> {
         let job = self.begin("collect")?;
-        let local = job.run(&self.local_partitions(), |task| self.read(task)?.into_rows());
-        let mut parts: Vec<(usize, Vec<T>)> = job.gather(local)?.into_iter().flatten().collect();
-        parts.sort_by_key(|&(partition, _)| partition);
-        let rows = parts.iter().map(|(_, rows)| rows.len()).sum();
-        let mut all = Vec::with_capacity(rows);
-        for (_, mut part) in parts {
+        let read = |task: &Arc<Task>| self.read(&job, task)?.into_rows();
+        let mut parts = job.gather_rows(&self.local_partitions(), read)?;
+        if parts.len() == 1 {
+            return Ok(parts.remove(0));
+        }
+        let mut all = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+        for mut part in parts {
             all.append(&mut part);
         }
         Ok(all)
@@ -230,7 +230,6 @@ impl<T: Wire> Dataset<T> {
     #[track_caller]
     pub fn reduce(&self, combine: impl Fn(T, T) -> T + Sync) -> Result<Option<T>> {
         let job = self.begin("reduce")?;
-        let call = job.call();
         let both = |a: Option<T>, b: Option<T>| match (a, b) {
             (Some(a), Some(b)) => Some(combine(a, b)),
             (one, None) | (None, one) => one,
@@ -238,7 +237,6 @@ impl<T: Wire> Dataset<T> {
         let leaf = |mut rows: Typed<T>, _: &Task| {
             let mut state = None;
             while let Some(chunk) = rows.next()? {
-                crate::job::entering(call);
                 for row in chunk.into_vec() {
                     state = both(state, Some(row));
                 }
@@ -269,11 +267,9 @@ impl<T: Wire> Dataset<T> {
     #[track_caller]
     pub fn fold(&self, zero: T, combine: impl Fn(T, T) -> T + Sync) -> Result<T> {
         let job = self.begin("fold")?;
-        let call = job.call();
         let leaf = |mut rows: Typed<T>, _: &Task| {
             let mut state = zero.clone();
             while let Some(chunk) = rows.next()? {
-                crate::job::entering(call);
                 state = match chunk {
                     Chunk::Owned(rows) => rows.into_iter().fold(state, &combine),
                     Chunk::Shared(rows, range) => rows[range].iter().cloned().fold(state, &combine),
@@ -298,6 +294,7 @@ impl<T: Wire> Dataset<T> {
     #[track_caller]
     pub fn take(&self, n: usize) -> Result<Vec<T>> {
         let job = self.begin("take")?;
+        job.runs_on(n as u64);
         self.taken(&job, n)
     }
 
@@ -321,8 +318,8 @@ impl<T: Wire> Dataset<T> {
             let here: Vec<usize> =
                 local.iter().copied().filter(|p| (from..to).contains(p)).collect();
             let missing = n - rows.len();
-            let head = job.run(&here, |task| {
-                let mut input = self.read(task)?;
+            let parts = job.gather_rows(&here, |task| {
+                let mut input = self.read(job, task)?;
                 let mut head: Vec<T> = Vec::new();
                 while head.len() < missing {
                     let Some(chunk) = input.next()? else { break };
@@ -330,10 +327,8 @@ impl<T: Wire> Dataset<T> {
                     head.extend(chunk.as_slice().iter().take(wanted).cloned());
                 }
                 Ok(head)
-            });
-            let mut parts: Vec<(usize, Vec<T>)> = job.gather(head)?.into_iter().flatten().collect();
-            parts.sort_by_key(|&(partition, _)| partition);
-            rows.extend(parts.into_iter().flat_map(|(_, part)| part).take(missing));
+            })?;
+            rows.extend(parts.into_iter().flatten().take(missing));
             (from, wave) = (to, wave.saturating_mul(4));
         }
         Ok(rows)
@@ -364,6 +359,7 @@ impl<T: Wire + Ord> Dataset<T> {
     #[track_caller]
     pub fn top(&self, n: usize) -> Result<Vec<T>> {
         let job = self.begin("top")?;
+        job.runs_on(n as u64);
         let leaf = |mut rows: Typed<T>, _: &Task| {
             let mut heap = BinaryHeap::new();
             while let Some(chunk) = rows.next()? {

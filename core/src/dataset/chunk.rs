@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::data::Data;
 use crate::error::Result;
+use crate::job::{Call, entering};
 
 /// Elements a chunk, unless an operator has a reason for another number. 2048 numbers of eight
 /// bytes fill half of a first-level cache.
@@ -54,19 +55,23 @@ impl<T: Data> Chunk<T> {
     }
 }
 
-/// Reads a stream of known type.
+/// Reads a stream of known type, for one operator or action: what panics between two chunks is
+/// its closure.
 pub(crate) struct Typed<T> {
     stream: Box<dyn Stream>,
+    reader: Call,
     item: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T: Data> Typed<T> {
-    pub(crate) fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, item: std::marker::PhantomData }
+    pub(crate) fn new(stream: Box<dyn Stream>, reader: Call) -> Self {
+        Self { stream, reader, item: std::marker::PhantomData }
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Chunk<T>>> {
-        Ok(self.stream.next()?.map(Chunk::from_erased))
+        let chunk = self.stream.next();
+        entering(self.reader);
+        Ok(chunk?.map(Chunk::from_erased))
     }
 
     /// All that is left, in one vector.

@@ -15,7 +15,7 @@
 //! exchange.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use super::chunk::{Stream, Typed};
 use super::keep::{Kept, apart, detail_kept, open_kept};
@@ -24,9 +24,9 @@ use super::{StorageLevel, local_partitions};
 use crate::data::{Data, Wire};
 use crate::dataset::homes::Homes;
 use crate::error::Result;
-use crate::job::{Job, Task};
+use crate::job::{Call, Job, Task, entering};
 use crate::store::Stored;
-use crate::wire;
+use crate::wire::{self, Frame};
 
 /// The operator's part in an exchange.
 pub(super) trait Move: Send + Sync + 'static {
@@ -66,34 +66,64 @@ pub(super) struct Exchange<M: Move> {
 /// A value for each of some partitions, in ascending order.
 type ByPartition<H> = Vec<(usize, H)>;
 
+/// What is held here, and the plan for it.
+type Planned<M> = (ByPartition<<M as Move>::Held>, Result<<M as Move>::Plan>);
+
 /// The pieces for the output partitions of this rank, by output and input partition.
-type Pieces<R> = BTreeMap<usize, BTreeMap<usize, Vec<R>>>;
+type Pieces<R> = BTreeMap<usize, BTreeMap<usize, Piece<R>>>;
+
+/// What one rank sends to another: input partition, output partition, rows.
+type Parcel<R> = Vec<(usize, usize, Frame<R>)>;
+
+/// The pieces that stay, and a parcel for each rank.
+type Packed<R> = (Pieces<R>, Vec<Parcel<R>>);
+
+/// The rows that one input partition has for one output partition.
+enum Piece<R> {
+    Stayed(Vec<R>),
+    Sent(Frame<R>),
+}
+
+impl<R: Wire> Piece<R> {
+    fn into_rows(self) -> Result<Vec<R>> {
+        match self {
+            Self::Stayed(rows) => Ok(rows),
+            Self::Sent(frame) => frame.into_rows(),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poison| poison.into_inner())
+}
 
 impl<M: Move> Exchange<M> {
     pub(super) fn new(movement: M, homes: Arc<Homes>) -> Self {
         Self { movement, homes, kept: OnceLock::new() }
     }
 
-    /// Runs the whole exchange; collective.
-    pub(super) fn run(&self, job: &Job<'_>, node: &Arc<Node>) -> Result<()> {
+    /// Runs the whole exchange on the rows of `node`, for the operator of `call`; collective.
+    pub(super) fn run(&self, job: &Job<'_>, call: Call, node: &Arc<Node>) -> Result<()> {
         let held = job.run(&local_partitions(job.ctx(), node), |task| {
-            self.movement.hold(Typed::new(node.open(task.partition, task)?))
+            self.movement.hold(Typed::new(node.open(task.partition, task)?, call))
         });
-        let (held, plan) = self.meet(job, node.homes().partitions(), held)?;
-        let pieces = self.send(job, held, &plan)?;
-        let (outcome, kept) = apart(self.finish(job, pieces));
+        let (held, plan) = self.meet(job, call, node.homes().partitions(), held)?;
+        let pieces = self.send(job, call, held, plan)?;
+        let (outcome, kept) = apart(self.finish(job, call, pieces));
         job.agree(outcome)?;
         let _ = self.kept.set(kept.into_iter().collect());
         Ok(())
     }
 
-    /// Shares the summaries and makes the plan.
+    /// Shares the summaries and makes the plan; whether that worked here is told at the next
+    /// meeting.
     fn meet(
         &self,
         job: &Job<'_>,
+        call: Call,
         partitions: usize,
         held: Result<ByPartition<(M::Held, M::Summary)>>,
-    ) -> Result<(ByPartition<M::Held>, M::Plan)> {
+    ) -> Result<Planned<M>> {
         let mut kept = Vec::new();
         let summaries = held.map(|held| {
             held.into_iter()
@@ -106,7 +136,10 @@ impl<M: Move> Exchange<M> {
         let mut all: BTreeMap<usize, M::Summary> =
             job.gather(summaries)?.into_iter().flatten().collect();
         let in_order = (0..partitions).filter_map(|partition| all.remove(&partition)).collect();
-        let plan = job.guarded(None, || self.movement.plan(in_order))?;
+        let plan = job.guarded(None, || {
+            entering(call);
+            self.movement.plan(in_order)
+        });
         Ok((kept, plan))
     }
 
@@ -114,68 +147,88 @@ impl<M: Move> Exchange<M> {
     fn send(
         &self,
         job: &Job<'_>,
+        call: Call,
+        held: ByPartition<M::Held>,
+        plan: Result<M::Plan>,
+    ) -> Result<Result<Pieces<M::Moved>>> {
+        let cut = plan.and_then(|plan| self.cut(job, call, held, &plan));
+        if job.ctx().ranks() == 1 {
+            let pieces = cut.map(|(pieces, _)| pieces);
+            job.agree(pieces.as_ref().map(|_| ()).map_err(Clone::clone))?;
+            return Ok(pieces);
+        }
+        let (mut pieces, packed) = match cut {
+            Ok((pieces, parcels)) => (pieces, parcels.iter().map(wire::encode).collect()),
+            Err(error) => (BTreeMap::new(), Err(error)),
+        };
+        let arrived = job.exchange(packed)?;
+        let mut unpack = || -> Result<()> {
+            for bytes in &arrived {
+                for (from, to, frame) in wire::decode::<Parcel<M::Moved>>(bytes)? {
+                    pieces.entry(to).or_default().insert(from, Piece::Sent(frame));
+                }
+            }
+            Ok(())
+        };
+        Ok(unpack().map(|()| pieces))
+    }
+
+    /// Cuts what is held here.
+    fn cut(
+        &self,
+        job: &Job<'_>,
+        call: Call,
         held: ByPartition<M::Held>,
         plan: &M::Plan,
-    ) -> Result<Pieces<M::Moved>> {
+    ) -> Result<Packed<M::Moved>> {
         let (rank, ranks) = (job.ctx().rank(), job.ctx().ranks());
         let from: Vec<usize> = held.iter().map(|&(partition, _)| partition).collect();
         let held: BTreeMap<usize, Mutex<Option<M::Held>>> =
             held.into_iter().map(|(p, rows)| (p, Mutex::new(Some(rows)))).collect();
         let cut = job.run(&from, |task| {
-            let mut slot = held[&task.partition].lock().unwrap_or_else(|p| p.into_inner());
-            let rows = slot.take().expect("each partition is cut once");
-            self.movement.cut(task.partition, rows, plan)
-        });
+            entering(call);
+            let rows = lock(&held[&task.partition]).take().expect("each partition is cut once");
+            let pieces = self.movement.cut(task.partition, rows, plan)?.into_iter();
+            let packed = pieces.map(|(to, rows)| match self.homes.home(to, ranks) {
+                home if home == rank => Ok((to, Piece::Stayed(rows))),
+                _ => Ok((to, Piece::Sent(Frame::of(&rows)?))),
+            });
+            packed.collect::<Result<Vec<_>>>()
+        })?;
         let mut pieces: Pieces<M::Moved> = BTreeMap::new();
-        let mut parcels: Vec<Vec<(usize, usize, Vec<u8>)>> = vec![Vec::new(); ranks];
-        let packed = cut.and_then(|cut| {
-            for (from, parts) in cut {
-                for (to, rows) in parts {
-                    let home = self.homes.home(to, ranks);
-                    if home == rank {
-                        pieces.entry(to).or_default().insert(from, rows);
-                    } else {
-                        let mut frame = Vec::new();
-                        wire::encode_rows(&rows, &mut frame)?;
-                        parcels[home].push((from, to, frame));
+        let mut parcels: Vec<Parcel<M::Moved>> = (0..ranks).map(|_| Vec::new()).collect();
+        for (from, parts) in cut {
+            for (to, piece) in parts {
+                match piece {
+                    Piece::Sent(frame) => {
+                        parcels[self.homes.home(to, ranks)].push((from, to, frame))
+                    }
+                    stayed => {
+                        pieces.entry(to).or_default().insert(from, stayed);
                     }
                 }
             }
-            parcels.iter().map(wire::encode).collect::<Result<Vec<_>>>()
-        });
-        if ranks == 1 {
-            packed?;
-            return Ok(pieces);
         }
-        let arrived = job.exchange(packed)?;
-        let mut unpack = || -> Result<()> {
-            for bytes in &arrived {
-                for (from, to, frame) in wire::decode::<Vec<(usize, usize, Vec<u8>)>>(bytes)? {
-                    pieces.entry(to).or_default().insert(from, wire::decode_rows(&frame)?);
-                }
-            }
-            Ok(())
-        };
-        let unpacked = unpack();
-        job.agree(unpacked)?;
-        Ok(pieces)
+        Ok((pieces, parcels))
     }
 
     fn finish(
         &self,
         job: &Job<'_>,
-        pieces: Pieces<M::Moved>,
+        call: Call,
+        pieces: Result<Pieces<M::Moved>>,
     ) -> Result<ByPartition<Stored<M::Out>>> {
         let to = self.homes.of_rank(job.ctx().rank(), job.ctx().ranks());
-        let pieces: BTreeMap<usize, Mutex<Vec<Vec<M::Moved>>>> = pieces
+        let pieces: BTreeMap<usize, Mutex<Vec<Piece<M::Moved>>>> = pieces?
             .into_iter()
             .map(|(to, pieces)| (to, Mutex::new(pieces.into_values().collect())))
             .collect();
         job.run(&to, |task| {
-            let pieces = pieces.get(&task.partition).map_or_else(Vec::new, |slot| {
-                std::mem::take(&mut *slot.lock().unwrap_or_else(|p| p.into_inner()))
-            });
-            let rows = self.movement.finish(pieces)?;
+            entering(call);
+            let slot = pieces.get(&task.partition);
+            let pieces = slot.map_or_else(Vec::new, |slot| std::mem::take(&mut *lock(slot)));
+            let rows = pieces.into_iter().map(Piece::into_rows).collect::<Result<Vec<_>>>()?;
+            let rows = self.movement.finish(rows)?;
             job.ctx().store().put(rows, None, StorageLevel::default())
         })
     }
@@ -186,8 +239,8 @@ impl<M: Move> Staged for Exchange<M> {
         self.kept.get().is_some()
     }
 
-    fn prepare(&self, job: &Job<'_>, parents: &[Arc<Node>]) -> Result<()> {
-        self.run(job, &parents[0])
+    fn prepare(&self, job: &Job<'_>, call: Call, parents: &[Arc<Node>]) -> Result<()> {
+        self.run(job, call, &parents[0])
     }
 
     fn open(&self, partition: usize, _task: &Arc<Task>) -> Result<Box<dyn Stream>> {

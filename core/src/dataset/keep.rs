@@ -73,10 +73,10 @@ impl<T: Wire> Staged for Cache<T> {
         self.kept.get().is_some()
     }
 
-    fn prepare(&self, job: &Job<'_>, parents: &[Arc<Node>]) -> Result<()> {
+    fn prepare(&self, job: &Job<'_>, call: Call, parents: &[Arc<Node>]) -> Result<()> {
         let node = &parents[0];
         let computed = job.run(&local_partitions(job.ctx(), node), |task| {
-            let rows = Typed::<T>::new(node.open(task.partition, task)?).into_rows()?;
+            let rows = Typed::<T>::new(node.open(task.partition, task)?, call).into_rows()?;
             let bytes = self.bytes.as_ref();
             let bytes = bytes.map(|bytes| rows.iter().map(|row| bytes(row) as u64).sum());
             job.ctx().store().put(rows, bytes, self.level)

@@ -11,6 +11,7 @@ use super::chunk::{AnyChunk, Ready, Stream};
 use super::homes::Homes;
 use crate::context::Context;
 use crate::error::{Failure, Result};
+use crate::hash::fixed_hash;
 use crate::job::{Call, Job, Task, entering};
 
 /// A source of chunks that stands on nothing.
@@ -31,7 +32,7 @@ pub(crate) trait Step: Send + Sync {
         true
     }
     /// Finds out what it needs to know beforehand; collective.
-    fn prepare(&self, _job: &Job<'_>, _parents: &[Arc<Node>]) -> Result<()> {
+    fn prepare(&self, _job: &Job<'_>, _call: Call, _parents: &[Arc<Node>]) -> Result<()> {
         Ok(())
     }
 }
@@ -43,14 +44,23 @@ pub(crate) trait StepRun: Send {
 
 /// An operator that sees a whole partition as a stream.
 pub(crate) trait Partitionwise: Send + Sync {
-    fn open(&self, input: Box<dyn Stream>, call: Call, task: &Arc<Task>) -> Box<dyn Stream>;
+    fn open(&self, input: Box<dyn Stream>, at: At<'_>) -> Box<dyn Stream>;
+}
+
+/// Where a partition-wise operator is at work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At<'a> {
+    pub(crate) call: Call,
+    /// The operator's own partition, which under a union is not the task's.
+    pub(crate) partition: usize,
+    pub(crate) task: &'a Arc<Task>,
 }
 
 /// An operator whose result is computed as a whole and then kept: a cache, a shuffle.
 pub(crate) trait Staged: Send + Sync {
     fn is_ready(&self) -> bool;
     /// Computes and keeps the result; collective. Afterwards the parents are not needed.
-    fn prepare(&self, job: &Job<'_>, parents: &[Arc<Node>]) -> Result<()>;
+    fn prepare(&self, job: &Job<'_>, call: Call, parents: &[Arc<Node>]) -> Result<()>;
     fn open(&self, partition: usize, task: &Arc<Task>) -> Result<Box<dyn Stream>>;
     /// What is kept, for `explain`.
     fn detail(&self) -> String;
@@ -66,6 +76,7 @@ pub(crate) enum Kind {
 
 pub(crate) struct Node {
     id: u64,
+    fingerprint: u64,
     call: Call,
     kind: Kind,
     homes: Arc<Homes>,
@@ -84,7 +95,14 @@ impl Node {
         homes: Arc<Homes>,
         parents: Vec<Arc<Node>>,
     ) -> Arc<Self> {
-        Arc::new(Self { id: ctx.next_node(), call, kind, homes, parents: Mutex::new(parents) })
+        let fingerprint = fingerprint(call, &kind, &homes, &parents);
+        let parents = Mutex::new(parents);
+        Arc::new(Self { id: ctx.next_node(), fingerprint, call, kind, homes, parents })
+    }
+
+    /// A hash of the lineage: equal on ranks that built the same one.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -111,9 +129,9 @@ impl Node {
         self.parents.lock().unwrap_or_else(|poison| poison.into_inner()).clone()
     }
 
-    fn parent(&self) -> Arc<Node> {
+    fn parent(&self, input: usize) -> Arc<Node> {
         let parents = self.parents.lock().unwrap_or_else(|poison| poison.into_inner());
-        Arc::clone(parents.first().expect("only sources and finished stages have no parents"))
+        Arc::clone(parents.get(input).expect("only sources and finished stages have no parents"))
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -138,14 +156,14 @@ impl Node {
     pub(crate) fn prepare(&self, job: &Job<'_>) -> Result<()> {
         match &self.kind {
             Kind::Staged(stage) => {
-                stage.prepare(job, &self.parents())?;
+                stage.prepare(job, self.call, &self.parents())?;
                 let parents = std::mem::take(
                     &mut *self.parents.lock().unwrap_or_else(|poison| poison.into_inner()),
                 );
                 drop_all(parents);
                 Ok(())
             }
-            Kind::Step(step) => step.prepare(job, &self.parents()),
+            Kind::Step(step) => step.prepare(job, self.call, &self.parents()),
             Kind::Source(_) | Kind::Partitionwise(_) | Kind::Union(_) => Ok(()),
         }
     }
@@ -169,11 +187,11 @@ impl Node {
                 Kind::Union(starts) => {
                     let (input, inner) = Homes::locate(starts, partition);
                     partition = inner;
-                    Arc::clone(&node.parents()[input])
+                    node.parent(input)
                 }
                 Kind::Step(_) | Kind::Partitionwise(_) => {
                     above.push((Arc::clone(&node), partition));
-                    node.parent()
+                    node.parent(0)
                 }
             };
             node = parent;
@@ -192,7 +210,7 @@ impl Node {
                     if deep % DEEPEST == 0 {
                         stream = drained(stream)?;
                     }
-                    stream = operator.open(stream, node.call, task);
+                    stream = operator.open(stream, At { call: node.call, partition, task });
                 }
                 Kind::Source(_) | Kind::Union(_) | Kind::Staged(_) => {
                     unreachable!("only steps and partition-wise operators are noted")
@@ -201,6 +219,16 @@ impl Node {
         }
         Ok(piped(stream, &mut steps, task))
     }
+}
+
+fn fingerprint(call: Call, kind: &Kind, homes: &Homes, parents: &[Arc<Node>]) -> u64 {
+    let detail = match kind {
+        Kind::Source(source) => source.detail(),
+        Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Staged(_) => String::new(),
+    };
+    let parents: Vec<u64> = parents.iter().map(|parent| parent.fingerprint).collect();
+    let site = (call.site.file(), call.site.line(), call.site.column());
+    fixed_hash(&(call.operator, site, homes.partitions(), detail, parents))
 }
 
 fn piped(input: Box<dyn Stream>, steps: &mut Vec<Running>, task: &Arc<Task>) -> Box<dyn Stream> {

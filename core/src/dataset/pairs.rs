@@ -11,7 +11,7 @@ use super::homes::Homes;
 use super::{Dataset, call};
 use crate::data::Wire;
 use crate::error::Result;
-use crate::hash::{FixedState, fixed_hash};
+use crate::hash::{FixedState, fixed_hash, mix};
 
 /// Distinct keys that a partition combines before it puts the partial values aside and starts
 /// anew: fixed, so that how a sum is bracketed never depends on free memory (law 2).
@@ -22,7 +22,7 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
     ///
     /// # Shape and units
     ///
-    /// As many partitions as the parent. A key's partition is its fixed hash modulo their number;
+    /// As many partitions as the parent. A key's partition is a fixed hash modulo their number;
     /// within a partition keys stand in the order of their first appearance in the parent.
     /// `combine` sees the values of a key within each parent partition from first to last, then
     /// these partial values in the order of the partitions.
@@ -53,6 +53,12 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
         let homes = Homes::contiguous(partitions);
         self.staged(call("reduce_by_key"), partitions, Exchange::new(movement, Arc::clone(&homes)))
     }
+}
+
+/// The partition of a key. Mixed once more: hash tables go by the low bits of [`fixed_hash`],
+/// and a table whose keys all have the same low bits is a list.
+fn place<K: Hash>(key: &K, partitions: usize) -> usize {
+    (mix(fixed_hash(key) ^ 0x5bd1_e995_9d2c_7f4b) % partitions as u64) as usize
 }
 
 struct ByKey<K, V, F> {
@@ -109,8 +115,7 @@ where
         let mut combined = Combined::new();
         let mut flush = |combined: Combined<K, V>| {
             for (key, value) in combined.into_rows() {
-                let to = fixed_hash(&key) % self.partitions as u64;
-                buckets[to as usize].push((key, value));
+                buckets[place(&key, self.partitions)].push((key, value));
             }
         };
         while let Some(chunk) = rows.next()? {

@@ -1,10 +1,11 @@
 //! Operators that see a partition as a whole, as an iterator over its rows.
 
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 
 use super::chunk::{AnyChunk, CHUNK, Chunk, Stream, Typed};
-use super::node::Partitionwise;
+use super::node::{At, Partitionwise};
 use super::{Dataset, call};
 use crate::data::Data;
 use crate::error::{Error, Result, TaskFailure};
@@ -26,7 +27,7 @@ type Fault = Arc<Mutex<Option<Error>>>;
 impl<T: Data> Items<T> {
     fn new(input: Box<dyn Stream>, call: Call) -> Self {
         let fault = Arc::default();
-        Self { input: Typed::new(input), chunk: Vec::new().into_iter(), fault, call }
+        Self { input: Typed::new(input, call), chunk: Vec::new().into_iter(), fault, call }
     }
 }
 
@@ -39,9 +40,7 @@ impl<T: Data> Iterator for Items<T> {
             if let Some(row) = self.chunk.next() {
                 return Some(row);
             }
-            let pulled = self.input.next();
-            entering(self.call);
-            match pulled {
+            match self.input.next() {
                 Ok(Some(chunk)) => self.chunk = chunk.into_vec().into_iter(),
                 Ok(None) => return None,
                 Err(error) => {
@@ -168,11 +167,11 @@ where
     I: Iterator<Item: Data> + Send + 'static,
     E: Into<TaskFailure> + 'static,
 {
-    fn open(&self, input: Box<dyn Stream>, call: Call, task: &Arc<Task>) -> Box<dyn Stream> {
+    fn open(&self, input: Box<dyn Stream>, at: At<'_>) -> Box<dyn Stream> {
+        let At { call, partition, task } = at;
         let items = Items::<T>::new(input, call);
         let fault = Arc::clone(&items.fault);
         let work = Arc::clone(&self.work);
-        let partition = task.partition;
         let start = Box::new(move || work(partition, items).map_err(Into::into));
         Box::new(Iterating { state: State::Waiting(start), fault, call, task: Arc::clone(task) })
     }
@@ -212,13 +211,13 @@ impl<I: Iterator<Item: Data> + Send> Stream for Iterating<I> {
     fn next(&mut self) -> Result<Option<AnyChunk>> {
         self.task.check()?;
         entering(self.call);
-        let chunk = self.pull();
-        // What went wrong below comes first: it may be why the closure above failed.
+        let chunk = catch_unwind(AssertUnwindSafe(|| self.pull()));
+        // What went wrong below comes first: it may be why the closure above failed or panicked.
         if let Some(error) = lock(&self.fault).take() {
             self.state = State::Over;
             return Err(error);
         }
-        let chunk = chunk?;
+        let chunk = chunk.unwrap_or_else(|panic| resume_unwind(panic))?;
         Ok(if chunk.is_empty() { None } else { Some(Chunk::Owned(chunk).erased()) })
     }
 }

@@ -27,8 +27,9 @@ impl<T: Wire> Dataset<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Parameter`] if `rows_per_partition` gives zero, and whatever computing the items
-    /// can give.
+    /// [`Error::Parameter`] if `rows_per_partition` gives zero,
+    /// [`Error::ResultsDiffer`] if it gives different numbers on different ranks, and whatever
+    /// computing the items can give.
     ///
     /// # Cost
     ///
@@ -60,7 +61,7 @@ impl<T: Wire> Dataset<T> {
         // The count first: the exchange's partitions depend on it. Items are computed twice only
         // if they are not kept; whoever recuts an expensive lineage caches it before.
         let counts = job.run(&self.local_partitions(), |task| {
-            let mut items = Typed::<T>::new(self.node.open(task.partition, task)?);
+            let mut items = Typed::<T>::new(self.node.open(task.partition, task)?, call);
             let mut count = 0_u64;
             while let Some(chunk) = items.next()? {
                 count += chunk.as_slice().iter().map(|item| len(item) as u64).sum::<u64>();
@@ -72,15 +73,15 @@ impl<T: Wire> Dataset<T> {
             sizes[partition] = count;
         }
         let rows: u64 = sizes.iter().sum();
-        let each = rows_per_partition(rows);
-        if each == 0 {
-            return Err(Error::parameter("rows_per_partition", each, "at least 1"));
-        }
+        let each = job.same(job.guarded(None, || match rows_per_partition(rows) {
+            0 => Err(Error::parameter("rows_per_partition", 0, "at least 1")),
+            each => Ok(each),
+        }))?;
         let starts = running_starts(&sizes);
         let homes = Homes::contiguous((rows.div_ceil(each) as usize).max(1));
         let movement = Recut { len, slice, each, starts, item: PhantomData::<fn(T)> };
         let exchange = Exchange::new(movement, std::sync::Arc::clone(&homes));
-        exchange.run(&job, &self.node)?;
+        exchange.run(&job, call, &self.node)?;
         let kind = Kind::Staged(Box::new(exchange));
         Ok(Dataset::from_node(&self.ctx, Node::new(&self.ctx, call, kind, homes, vec![])))
     }

@@ -111,6 +111,7 @@ where
             }
         }
         if !held.is_empty() {
+            held.shrink_to_fit();
             pieces.push((0, held));
         }
         Ok(pieces)
@@ -118,7 +119,14 @@ where
 
     fn finish(&self, pieces: Vec<Vec<T>>) -> Result<Vec<T>> {
         // A stable sort finds the sorted runs and merges them, earlier partitions first.
-        let mut rows: Vec<T> = pieces.into_iter().flatten().collect();
+        let rows = pieces.into_iter().flatten();
+        if std::mem::needs_drop::<K>() {
+            // A key with memory of its own is made once a row, not twice a comparison.
+            let mut keyed: Vec<(K, T)> = rows.map(|row| ((self.key)(&row), row)).collect();
+            keyed.sort_by(|a, b| a.0.cmp(&b.0));
+            return Ok(keyed.into_iter().map(|(_, row)| row).collect());
+        }
+        let mut rows: Vec<T> = rows.collect();
         rows.sort_by_key(&self.key);
         Ok(rows)
     }

@@ -47,21 +47,15 @@ impl<T: Wire> Dataset<T> {
             let to = (from + threads).min(self.partitions());
             let here: Vec<usize> =
                 local.iter().copied().filter(|p| (from..to).contains(p)).collect();
-            let rows = job.run(&here, |task| {
-                Typed::<T>::new(self.node.open(task.partition, task)?).into_rows()
-            });
-            let mut parts: Vec<(usize, Vec<T>)> = job.gather(rows)?.into_iter().flatten().collect();
-            parts.sort_by_key(|&(partition, _)| partition);
-            let visited = if self.ctx.is_root() {
+            let parts = job.gather_rows_at_root(&here, |task| {
+                Typed::<T>::new(self.node.open(task.partition, task)?, job.call()).into_rows()
+            })?;
+            let visited = parts.and_then(|parts| {
                 job.guarded(None, || {
-                    parts
-                        .into_iter()
-                        .flat_map(|(_, rows)| rows)
-                        .try_for_each(|row| visit(row).map_err(|error| job.failure(error.into())))
+                    let mut rows = parts.into_iter().flatten();
+                    rows.try_for_each(|row| visit(row).map_err(|error| job.failure(error.into())))
                 })
-            } else {
-                Ok(())
-            };
+            });
             job.agree(visited)?;
             from = to;
         }

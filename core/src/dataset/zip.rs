@@ -8,7 +8,7 @@ use super::node::{Node, Step, StepRun};
 use super::{Dataset, call, local_partitions};
 use crate::data::Data;
 use crate::error::{Failure, Result};
-use crate::job::Job;
+use crate::job::{Call, Job};
 
 impl<T: Data> Dataset<T> {
     /// Pairs every row with its global number, from 0.
@@ -57,10 +57,10 @@ impl<T: Data> Step for Numbered<T> {
         self.starts.get().is_some()
     }
 
-    fn prepare(&self, job: &Job<'_>, parents: &[Arc<Node>]) -> Result<()> {
+    fn prepare(&self, job: &Job<'_>, call: Call, parents: &[Arc<Node>]) -> Result<()> {
         let node = &parents[0];
         let counts = job.run(&local_partitions(job.ctx(), node), |task| {
-            let mut rows = Typed::<T>::new(node.open(task.partition, task)?);
+            let mut rows = Typed::<T>::new(node.open(task.partition, task)?, call);
             let mut count = 0_u64;
             while let Some(chunk) = rows.next()? {
                 count += chunk.as_slice().len() as u64;

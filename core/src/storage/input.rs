@@ -80,11 +80,15 @@ impl Input {
     fn open(ctx: &Context, path: &Path) -> Result<Self> {
         let name: Arc<str> = path.to_string_lossy().into();
         let named = |error: std::io::Error| Error::file(&*name, error);
-        let file = File::open(path).map_err(named)?;
-        let meta = file.metadata().map_err(named)?;
+        let meta = std::fs::metadata(path).map_err(named)?;
         if meta.is_dir() {
             return Err(Error::file(&*name, "is a folder"));
         }
+        // A pipe or device has no length, and opening one may wait for ever.
+        if !meta.is_file() {
+            return Err(Error::file(&*name, "is not a regular file"));
+        }
+        let file = File::open(path).map_err(named)?;
         if path.extension().is_some_and(|extension| extension == "gz") {
             let (pieces, len) = decompress(ctx, &name, file)?;
             return Ok(Self { name, len, bytes: Arc::new(Bytes::Pieces(pieces)) });
@@ -166,6 +170,7 @@ fn decompress(ctx: &Context, name: &str, file: File) -> Result<(Vec<Piece>, u64)
             return Ok((pieces, len));
         }
         len += bytes.len() as u64;
+        bytes.shrink_to_fit();
         pieces.push(match ctx.store().reserve(bytes.len() as u64) {
             Some(held) => Piece::Memory { bytes, _held: held },
             None => Piece::Disk(ctx.store().spill(&bytes)?),

@@ -18,8 +18,30 @@ const SQUARE_DIGITS: usize = 134;
 const PATIENCE: u32 = 1 << 29;
 
 /// Sum and sum of squares of finite numbers, exact; `Default` is the sum of none.
+///
+/// Order and partitioning leave no trace: mean and standard deviation are rounded once, at the
+/// end.
+///
+/// # Cost
+///
+/// 1.6 KiB.
+///
+/// # Examples
+///
+/// ```
+/// use firesteel_table::ExactMoments;
+///
+/// let mut moments = ExactMoments::default();
+/// [1e300, 1.0, -1e300, 3.0].iter().for_each(|&x| moments.add(x));
+/// assert_eq!(moments.mean(), Some(1.0));
+/// ```
+///
+/// # References
+///
+/// R. M. Neal, "Fast exact summation using small and large superaccumulators", arXiv:1505.05571,
+/// 2015.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct ExactMoments {
+pub struct ExactMoments {
     count: u64,
     values: Digits,
     squares: Digits,
@@ -33,7 +55,7 @@ impl Default for ExactMoments {
 
 impl ExactMoments {
     /// Adds a finite float; any other is not for this sum.
-    pub(super) fn add(&mut self, value: f64) {
+    pub fn add(&mut self, value: f64) {
         debug_assert!(value.is_finite(), "NaN and infinities are counted elsewhere");
         let bits = value.to_bits();
         let (exponent, fraction) = (bits >> 52 & 0x7ff, bits & ((1 << 52) - 1));
@@ -43,7 +65,7 @@ impl ExactMoments {
     }
 
     /// Adds a whole number, all of its digits.
-    pub(super) fn add_whole(&mut self, value: i64) {
+    pub fn add_whole(&mut self, value: i64) {
         self.push(u128::from(value.unsigned_abs()), -LOWEST as usize, value < 0);
     }
 
@@ -53,8 +75,20 @@ impl ExactMoments {
         self.squares.add(mantissa * mantissa, 2 * shift, false); // of 64 bits at most
     }
 
+    /// Adds so many zeros.
+    pub fn add_zeros(&mut self, zeros: u64) {
+        self.count += zeros;
+    }
+
+    /// How many numbers were added.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// The sum over both.
-    pub(super) fn merge(mut self, other: &Self) -> Self {
+    #[must_use]
+    pub fn merge(mut self, other: &Self) -> Self {
         self.count += other.count;
         self.values.merge(&other.values);
         self.squares.merge(&other.squares);
@@ -62,7 +96,8 @@ impl ExactMoments {
     }
 
     /// The mean, rounded once; none of no numbers.
-    pub(super) fn mean(&self) -> Option<f64> {
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
         let (negative, sum) = self.values.magnitude();
         let mean = sum.over(self.count)?.scaled(LOWEST).to_f64();
         Some(if negative { -mean } else { mean })
@@ -70,11 +105,22 @@ impl ExactMoments {
 
     /// The standard deviation with `n − 1`, from the exactly computed `nΣx² − (Σx)²`; none of
     /// fewer than two numbers.
-    pub(super) fn std(&self) -> Option<f64> {
+    #[must_use]
+    pub fn std(&self) -> Option<f64> {
+        self.root_over(self.count.checked_sub(1)?)
+    }
+
+    /// The standard deviation with `n`; none of no numbers.
+    #[must_use]
+    pub fn population_std(&self) -> Option<f64> {
+        self.root_over(self.count)
+    }
+
+    fn root_over(&self, divisor: u64) -> Option<f64> {
         let (_, sum) = self.values.magnitude();
         let (_, squares) = self.squares.magnitude();
         let excess = squares.times(self.count).minus(&sum.squared());
-        let variance = excess.over(self.count)?.then_over(self.count.checked_sub(1)?)?;
+        let variance = excess.over(self.count)?.then_over(divisor)?;
         Some(variance.scaled(2 * LOWEST).sqrt())
     }
 }
@@ -295,6 +341,15 @@ mod tests {
         assert_eq!(of(&[1e-200, 3e-200]).std(), Some(2_f64.sqrt() * 1e-200));
         assert_eq!(of(&[-3.0]).mean(), Some(-3.0));
         assert_eq!((of(&[]).mean(), of(&[]).std(), of(&[1.0]).std()), (None, None, None));
+    }
+
+    #[test]
+    fn zeros_count_without_being_added() {
+        let mut moments = of(&[3.0, -3.0]);
+        moments.add_zeros(2);
+        assert_eq!((moments.count(), moments.mean()), (4, Some(0.0)));
+        assert_eq!(moments.population_std(), Some(4.5_f64.sqrt()));
+        assert_eq!(moments.std(), of(&[3.0, 0.0, 0.0, -3.0]).std());
     }
 
     #[test]

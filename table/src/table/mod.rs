@@ -28,6 +28,7 @@ use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use firesteel_core::{Context, Dataset};
 
 pub use describe::{ColumnSummary, Description, NumberSummary, TextSummary};
+pub use exact::ExactMoments;
 pub use show::Preview;
 
 use crate::batch::Batch;
