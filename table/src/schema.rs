@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -74,16 +74,14 @@ impl fmt::Display for Type {
 /// A column's name and type, and what its maker has noted about it.
 ///
 /// Fields are equal if names and types are; the notes do not count.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Field {
     /// The column's name.
     pub name: String,
     /// The column's type.
-    #[serde(rename = "type")]
     pub data_type: Type,
     /// Notes of whoever made the column, for whoever reads it: the names of a vector's positions,
     /// for instance. They stay with the table's schema and do not enter its batches.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, Arc<str>>,
 }
 
@@ -98,6 +96,40 @@ impl Field {
     pub fn with_metadata(mut self, key: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
         self.metadata.insert(key.into(), text.into());
         self
+    }
+}
+
+/// A field as it is written: without notes if there are none, where the format can tell.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Field")]
+struct ReadableField {
+    name: String,
+    #[serde(rename = "type")]
+    data_type: Type,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, Arc<str>>,
+}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { name, data_type, metadata } = self.clone();
+        if serializer.is_human_readable() {
+            ReadableField { name, data_type, metadata }.serialize(serializer)
+        } else {
+            (name, data_type, metadata).serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (name, data_type, metadata) = if deserializer.is_human_readable() {
+            let field = ReadableField::deserialize(deserializer)?;
+            (field.name, field.data_type, field.metadata)
+        } else {
+            Deserialize::deserialize(deserializer)?
+        };
+        Ok(Self { name, data_type, metadata })
     }
 }
 
@@ -549,6 +581,20 @@ mod tests {
         let twice = r#"[{"name":"a","type":"i64"},{"name":"a","type":"f64"}]"#;
         let error = serde_json::from_str::<Schema>(twice).unwrap_err();
         assert!(error.to_string().contains("two columns"), "{error}");
+    }
+
+    #[test]
+    fn a_schema_survives_the_wire_with_and_without_notes() {
+        let noted = Field::new("n", Type::I64).with_metadata("unit", "days");
+        for schema in [schema(), schema().with_field(noted)] {
+            let bytes = postcard::to_stdvec(&schema).unwrap();
+            let back: Schema = postcard::from_bytes(&bytes).unwrap();
+            assert_eq!(back, schema);
+            assert_eq!(back.field("n").unwrap().metadata, schema.field("n").unwrap().metadata);
+            let json = serde_json::to_string(&schema).unwrap();
+            let back: Schema = serde_json::from_str(&json).unwrap();
+            assert_eq!(back.field("n").unwrap().metadata, schema.field("n").unwrap().metadata);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ const SQUARE_DIGITS: usize = 134;
 /// Additions until carries are moved: each adds less than 2³³ to a digit.
 const PATIENCE: u32 = 1 << 29;
 
-/// Sum and sum of squares of finite numbers, exact; `Default` is the sum of none.
+/// Sum and sum of squares of numbers, exact; `Default` is the sum of none.
 ///
 /// Order and partitioning leave no trace: mean and standard deviation are rounded once, at the
 /// end.
@@ -43,20 +43,31 @@ const PATIENCE: u32 = 1 << 29;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExactMoments {
     count: u64,
+    not_finite: u64,
     values: Digits,
     squares: Digits,
 }
 
 impl Default for ExactMoments {
     fn default() -> Self {
-        Self { count: 0, values: Digits::new(VALUE_DIGITS), squares: Digits::new(SQUARE_DIGITS) }
+        Self {
+            count: 0,
+            not_finite: 0,
+            values: Digits::new(VALUE_DIGITS),
+            squares: Digits::new(SQUARE_DIGITS),
+        }
     }
 }
 
 impl ExactMoments {
-    /// Adds a finite float; any other is not for this sum.
+    /// Adds a float. One that is not finite has no place in such a sum: it counts, and makes mean
+    /// and deviations NaN.
     pub fn add(&mut self, value: f64) {
-        debug_assert!(value.is_finite(), "NaN and infinities are counted elsewhere");
+        if !value.is_finite() {
+            self.count += 1;
+            self.not_finite += 1;
+            return;
+        }
         let bits = value.to_bits();
         let (exponent, fraction) = (bits >> 52 & 0x7ff, bits & ((1 << 52) - 1));
         let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
@@ -90,6 +101,7 @@ impl ExactMoments {
     #[must_use]
     pub fn merge(mut self, other: &Self) -> Self {
         self.count += other.count;
+        self.not_finite += other.not_finite;
         self.values.merge(&other.values);
         self.squares.merge(&other.squares);
         self
@@ -98,6 +110,9 @@ impl ExactMoments {
     /// The mean, rounded once; none of no numbers.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
+        if self.not_finite > 0 {
+            return Some(f64::NAN);
+        }
         let (negative, sum) = self.values.magnitude();
         let mean = sum.over(self.count)?.scaled(LOWEST).to_f64();
         Some(if negative { -mean } else { mean })
@@ -117,6 +132,9 @@ impl ExactMoments {
     }
 
     fn root_over(&self, divisor: u64) -> Option<f64> {
+        if self.not_finite > 0 {
+            return (divisor > 0).then_some(f64::NAN);
+        }
         let (_, sum) = self.values.magnitude();
         let (_, squares) = self.squares.magnitude();
         let excess = squares.times(self.count).minus(&sum.squared());
@@ -341,6 +359,14 @@ mod tests {
         assert_eq!(of(&[1e-200, 3e-200]).std(), Some(2_f64.sqrt() * 1e-200));
         assert_eq!(of(&[-3.0]).mean(), Some(-3.0));
         assert_eq!((of(&[]).mean(), of(&[]).std(), of(&[1.0]).std()), (None, None, None));
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_spoils_the_moments_and_nothing_else() {
+        let moments = of(&[1.0, f64::NAN]).merge(&of(&[2.0]));
+        assert_eq!(moments.count(), 3);
+        assert!(moments.mean().unwrap().is_nan() && moments.std().unwrap().is_nan());
+        assert_eq!(of(&[f64::INFINITY]).std(), None);
     }
 
     #[test]

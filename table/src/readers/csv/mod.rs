@@ -213,15 +213,16 @@ impl CsvReader {
     #[track_caller]
     pub fn read(&self, ctx: &Context) -> Result<Table> {
         let reading = self.prepare(ctx)?;
-        let mut schema = reading.plan.schema(&reading.guess)?;
-        let (mut rows, mut found) = reading.keep(ctx, &schema, !reading.plan.is_typed())?;
-        let columns = schema.len();
-        let all = found.iter().fold(Findings::new(columns), |sum, part| sum.merge(part));
-        let truth = reading.plan.schema(&all.evidence)?;
-        if truth != schema {
-            schema = truth;
-            (rows, found) = reading.keep(ctx, &schema, false)?;
-        }
+        let guess = reading.plan.schema(&reading.guess)?;
+        let (rows, found) = reading.keep(ctx, &guess, !reading.plan.is_typed())?;
+        let all = found.iter().fold(Findings::new(guess.len()), |sum, part| sum.merge(part));
+        let schema = reading.plan.schema(&all.evidence)?;
+        let (rows, found) = if schema == guess {
+            (rows, found)
+        } else {
+            drop(rows); // their memory is needed
+            reading.keep(ctx, &schema, false)?
+        };
         let counts: Vec<Counts> = found.into_iter().map(|found| found.counts).collect();
         let unknown = reading.plan.unknown(&all.evidence);
         let Reading { files, bytes, .. } = reading;
@@ -267,6 +268,7 @@ impl CsvReader {
     }
 
     /// Everything but types and rows: headers and boundaries.
+    #[track_caller]
     fn prepare(&self, ctx: &Context) -> Result<Reading> {
         self.check()?;
         let Opened { sources, plan, guess } = agreed(ctx, self.open(ctx))?;
@@ -297,6 +299,7 @@ struct Opened {
 }
 
 /// What this rank found, if no rank failed; otherwise the same error on all of them (law 3).
+#[track_caller]
 fn agreed<T>(ctx: &Context, found: Result<T>) -> Result<T> {
     let fault: Option<CoreError> = match found {
         Ok(_) => None,
@@ -324,6 +327,7 @@ struct Reading {
 
 impl Reading {
     /// What all values say of the columns' types, in a pass of its own.
+    #[track_caller]
     fn evidence(&self, ctx: &Context) -> Result<Vec<Evidence>> {
         let (plan, splits) = (Arc::clone(&self.plan), Arc::clone(&self.splits));
         let none = vec![Evidence::default(); plan.columns.len()];
@@ -335,6 +339,7 @@ impl Reading {
     }
 
     /// The rows, read anew in every action.
+    #[track_caller]
     fn rows(&self, ctx: &Context, schema: &Schema, is_trial: bool) -> Dataset<Piece> {
         let (plan, splits) = (Arc::clone(&self.plan), Arc::clone(&self.splits));
         let schema = schema.clone();
@@ -347,6 +352,7 @@ impl Reading {
     }
 
     /// The rows, read and kept, and what was found in each partition.
+    #[track_caller]
     fn keep(
         &self,
         ctx: &Context,

@@ -50,6 +50,7 @@ impl Source {
 /// # Errors
 ///
 /// A file that ends inside quotes, with the line on which they open; what reading can fail with.
+#[track_caller]
 pub(super) fn cut(
     ctx: &Context,
     sources: &[Source],
