@@ -4,6 +4,7 @@
 //! input files are those that `generate` writes, or any program that writes the same arrays.
 
 mod chain;
+mod csv;
 mod generate;
 mod gradstep;
 mod input;
@@ -44,7 +45,7 @@ impl Request {
             }
         }
         let mut words = words.into_iter();
-        let usage = "usage: bench TASK DIR [--threads N] [--level memory|f32|disk] [--rows N]";
+        let usage = "usage: bench TASK DIR [--threads N] [--level memory|f32|disk|csv] [--rows N]";
         let task = words.next().ok_or(usage)?;
         let folder = words.next().map(PathBuf::from).unwrap_or_default();
         Ok(Self { task, folder, threads, level, rows, show })

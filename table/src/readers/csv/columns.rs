@@ -65,6 +65,15 @@ impl Growing {
         is_read
     }
 
+    /// Adds a number that was read on the way; no if the column is not one of floats.
+    #[inline]
+    pub(super) fn push_number(&mut self, number: f64) -> bool {
+        let Cells::F64(cells) = &mut self.cells else { return false };
+        cells.push(number);
+        self.nulls.append_non_null();
+        true
+    }
+
     /// Adds a cell without a value.
     #[inline]
     pub(super) fn push_null(&mut self) {

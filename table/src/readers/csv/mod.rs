@@ -12,11 +12,12 @@
 //! | `format`, `head` | how a file is written, what its first record says |
 //! | `boundaries`, `records` | where records and fields begin and end |
 //! | `splits` | ranges of bytes, and the records that begin in them |
-//! | `infer`, `columns` | types, and columns that grow |
+//! | `infer`, `columns`, `decimal` | types, columns that grow, short numbers |
 //! | `plan` | records to rows, under a policy for bad ones |
 
 mod boundaries;
 mod columns;
+mod decimal;
 mod format;
 mod head;
 mod infer;

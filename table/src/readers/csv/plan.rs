@@ -90,7 +90,7 @@ impl Plan {
         let mut evidence = vec![Evidence::default(); self.columns.len()];
         let mut reader = SplitReader::open(split, &self.dialect)?;
         let mut record = Record::default();
-        while reader.next(&mut record, &self.dialect)? {
+        while reader.next(&mut record, &self.dialect, &[])? {
             self.look(&record, reader.bytes(), &mut evidence);
         }
         Ok(evidence)
@@ -121,6 +121,18 @@ impl Plan {
                 *evidence = evidence.join(Evidence::of(text));
             }
         }
+    }
+
+    /// Which fields hold the floats of that schema.
+    fn numbers(&self, schema: &Schema) -> Vec<bool> {
+        let mut numbers = vec![false; self.width];
+        if matches!(self.dialect.delimiter, b'0'..=b'9' | b'.' | b'-') {
+            return numbers; // a number would not end where its field does
+        }
+        for (column, field) in self.columns.iter().zip(schema.fields()) {
+            numbers[column.field] = field.data_type == Type::F64;
+        }
+        numbers
     }
 
     /// Whether all types are given.
@@ -209,6 +221,7 @@ pub(super) struct Rows {
     is_trial: bool,
     reader: SplitReader,
     record: Record,
+    numbers: Vec<bool>,
     is_over: bool,
 }
 
@@ -220,7 +233,16 @@ impl Rows {
         split: &Split,
     ) -> Result<Self, CoreError> {
         let reader = SplitReader::open(split, &plan.dialect)?;
-        Ok(Self { plan, schema, is_trial, reader, record: Record::default(), is_over: false })
+        let numbers = plan.numbers(&schema);
+        Ok(Self {
+            plan,
+            schema,
+            is_trial,
+            reader,
+            record: Record::default(),
+            numbers,
+            is_over: false,
+        })
     }
 
     fn piece(&mut self) -> Result<Piece, CoreError> {
@@ -231,7 +253,7 @@ impl Rows {
         let mut found = Findings::new(columns.len());
         let mut rows = 0;
         while rows < plan.batch_rows {
-            if !self.reader.next(&mut self.record, &plan.dialect)? {
+            if !self.reader.next(&mut self.record, &plan.dialect, &self.numbers)? {
                 self.is_over = true;
                 break;
             }
@@ -279,6 +301,11 @@ impl Rows {
                 cells.push_null();
                 continue;
             };
+            if let Some(number) = self.record.number(column.field)
+                && cells.push_number(number)
+            {
+                continue;
+            }
             if !cells.push(text, is_utf8) {
                 let of = self.schema.fields()[i].data_type;
                 if self.is_trial && column.given.is_none() && of != Type::String {

@@ -4,6 +4,7 @@
 //! would. A field is a range of the bytes; only a quoted field with doubled quotes, or with text
 //! behind its closing quote, is put together elsewhere.
 
+use super::decimal::short_decimal;
 use super::format::Dialect;
 
 /// One field of a record.
@@ -13,6 +14,13 @@ pub(super) struct Span {
     end: usize,
     pub(super) is_quoted: bool,
     is_pieced: bool, // in `pieces` rather than in the bytes
+    number: f64,     // NaN if none was read
+}
+
+impl Span {
+    fn text(start: usize, end: usize) -> Self {
+        Self { start, end, is_quoted: false, is_pieced: false, number: f64::NAN }
+    }
 }
 
 /// The fields of the record that was read last. Reused from record to record.
@@ -47,6 +55,13 @@ impl Record {
         let text = if span.is_pieced { &self.pieces } else { bytes };
         (&text[span.start..span.end], span.is_quoted)
     }
+
+    /// The number that a field is, if it was looked for and read on the way.
+    #[inline]
+    pub(super) fn number(&self, i: usize) -> Option<f64> {
+        let number = self.spans[i].number;
+        (!number.is_nan()).then_some(number)
+    }
 }
 
 /// Reads records one after the other.
@@ -56,13 +71,20 @@ pub(super) struct Records<'a> {
     pub(super) at: usize,
     is_whole: bool,
     dialect: &'a Dialect,
+    numbers: &'a [bool],
 }
 
 impl<'a> Records<'a> {
     /// Records of `bytes` from `at` on, where a record begins; `is_whole` says that the file ends
     /// with the bytes.
     pub(super) fn new(bytes: &'a [u8], at: usize, is_whole: bool, dialect: &'a Dialect) -> Self {
-        Self { bytes, at, is_whole, dialect }
+        Self { bytes, at, is_whole, dialect, numbers: &[] }
+    }
+
+    /// The same, looking for numbers in these fields: short ones are read while their end is
+    /// sought, which spares a second look at their bytes.
+    pub(super) fn with_numbers(self, numbers: &'a [bool]) -> Self {
+        Self { numbers, ..self }
     }
 
     /// Skips blank lines; where the next record begins.
@@ -83,6 +105,9 @@ impl<'a> Records<'a> {
         record.spans.clear();
         record.pieces.clear();
         loop {
+            if self.short_numbers(record) {
+                return Found::Record;
+            }
             let is_quoted = self.dialect.quote.is_some()
                 && self.bytes.get(self.at).copied() == self.dialect.quote;
             let end = if is_quoted { self.quoted(record) } else { self.unquoted(record) };
@@ -97,13 +122,34 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// Reads fields as long as they are short numbers that were asked for; whether the record
+    /// ended with them.
+    #[inline]
+    fn short_numbers(&mut self, record: &mut Record) -> bool {
+        let mut at = self.at;
+        while let Some(true) = self.numbers.get(record.spans.len())
+            && let Some((number, len)) = short_decimal(&self.bytes[at..])
+            && let Some(&byte) = self.bytes.get(at + len)
+            && self.dialect.ends_field(byte)
+        {
+            record.spans.push(Span { number, ..Span::text(at, at + len) });
+            at += len + 1;
+            if byte != self.dialect.delimiter {
+                self.at = at;
+                return true;
+            }
+        }
+        self.at = at;
+        false
+    }
+
     /// A field without quotes.
     #[inline]
     fn unquoted(&mut self, record: &mut Record) -> FieldEnd {
         let start = self.at;
         let (stop, end) = self.stop(start);
         if stop != FieldEnd::Bytes {
-            record.spans.push(Span { start, end, is_quoted: false, is_pieced: false });
+            record.spans.push(Span::text(start, end));
         }
         stop
     }
@@ -154,12 +200,12 @@ impl<'a> Records<'a> {
                     }
                     let is_plain = record.pieces.len() == pieces && end == close + 1;
                     let span = if is_plain {
-                        Span { start, end: close, is_quoted: true, is_pieced: false }
+                        Span { is_quoted: true, ..Span::text(start, close) }
                     } else {
                         record.pieces.extend_from_slice(&self.bytes[start..close]);
                         record.pieces.extend_from_slice(&self.bytes[close + 1..end]);
                         let end = record.pieces.len();
-                        Span { start: pieces, end, is_quoted: true, is_pieced: true }
+                        Span { is_quoted: true, is_pieced: true, ..Span::text(pieces, end) }
                     };
                     record.spans.push(span);
                     return stop;

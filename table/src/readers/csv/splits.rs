@@ -155,7 +155,8 @@ impl SplitReader {
         Ok(reader)
     }
 
-    /// The next record; none when the split has no more.
+    /// The next record, with numbers looked for in the fields that `numbers` marks; none when the
+    /// split has no more.
     ///
     /// # Errors
     ///
@@ -164,10 +165,12 @@ impl SplitReader {
         &mut self,
         record: &mut Record,
         dialect: &Dialect,
+        numbers: &[bool],
     ) -> Result<bool, CoreError> {
         while let Some(at) = self.at {
             let is_whole = self.split.start + self.bytes.len() as u64 >= self.split.input.len();
-            let mut records = Records::new(&self.bytes, at, is_whole, dialect);
+            let mut records =
+                Records::new(&self.bytes, at, is_whole, dialect).with_numbers(numbers);
             if records.next_start() >= self.split.len {
                 self.at = None;
                 break;
