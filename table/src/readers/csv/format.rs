@@ -95,13 +95,21 @@ impl Dialect {
 pub(super) struct NullTokens {
     tokens: Vec<Vec<u8>>,
     longest: usize,
+    spare_numbers: bool,
 }
 
 impl NullTokens {
     fn new(tokens: &[String]) -> Self {
         let tokens: Vec<Vec<u8>> = tokens.iter().map(|token| token.as_bytes().to_vec()).collect();
         let longest = tokens.iter().map(Vec::len).max().unwrap_or(0);
-        Self { tokens, longest }
+        let spare_numbers = !tokens.iter().flatten().any(u8::is_ascii_digit);
+        Self { tokens, longest, spare_numbers }
+    }
+
+    /// Whether no number can be a null.
+    #[inline]
+    pub(super) fn spare_numbers(&self) -> bool {
+        self.spare_numbers
     }
 
     #[inline]

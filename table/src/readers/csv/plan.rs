@@ -297,15 +297,16 @@ impl Rows {
     ) -> Result<bool, CoreError> {
         let is_utf8 = self.reader.is_utf8();
         for (i, (column, cells)) in plan.columns.iter().zip(columns).enumerate() {
-            let Some((text, _)) = plan.value(column, &self.record, self.reader.bytes()) else {
-                cells.push_null();
-                continue;
-            };
             if let Some(number) = self.record.number(column.field)
+                && column.nulls.spare_numbers()
                 && cells.push_number(number)
             {
                 continue;
             }
+            let Some((text, _)) = plan.value(column, &self.record, self.reader.bytes()) else {
+                cells.push_null();
+                continue;
+            };
             if !cells.push(text, is_utf8) {
                 let of = self.schema.fields()[i].data_type;
                 if self.is_trial && column.given.is_none() && of != Type::String {

@@ -4,7 +4,7 @@
 //! would. A field is a range of the bytes; only a quoted field with doubled quotes, or with text
 //! behind its closing quote, is put together elsewhere.
 
-use super::decimal::short_decimal;
+use super::decimal::{Number, Verdict, numbers_from};
 use super::format::Dialect;
 
 /// One field of a record.
@@ -59,7 +59,7 @@ impl Record {
     /// The number that a field is, if it was looked for and read on the way.
     #[inline]
     pub(super) fn number(&self, i: usize) -> Option<f64> {
-        let number = self.spans[i].number;
+        let number = self.spans.get(i)?.number;
         (!number.is_nan()).then_some(number)
     }
 }
@@ -126,21 +126,20 @@ impl<'a> Records<'a> {
     /// ended with them.
     #[inline]
     fn short_numbers(&mut self, record: &mut Record) -> bool {
-        let mut at = self.at;
-        while let Some(true) = self.numbers.get(record.spans.len())
-            && let Some((number, len)) = short_decimal(&self.bytes[at..])
-            && let Some(&byte) = self.bytes.get(at + len)
-            && self.dialect.ends_field(byte)
-        {
-            record.spans.push(Span { number, ..Span::text(at, at + len) });
-            at += len + 1;
-            if byte != self.dialect.delimiter {
-                self.at = at;
-                return true;
-            }
+        let (numbers, dialect, spans) = (self.numbers, self.dialect, &mut record.spans);
+        if numbers.get(spans.len()) != Some(&true) {
+            return false;
         }
-        self.at = at;
-        false
+        let mut is_over = false;
+        self.at = numbers_from(self.bytes, self.at, |Number { value, start, end, next }| {
+            if numbers.get(spans.len()) != Some(&true) || !dialect.ends_field(next) {
+                return Verdict::Leave;
+            }
+            spans.push(Span { number: value, ..Span::text(start, end) });
+            is_over = next != dialect.delimiter;
+            if is_over { Verdict::Last } else { Verdict::Take }
+        });
+        is_over
     }
 
     /// A field without quotes.
