@@ -12,16 +12,18 @@ mod arrays;
 mod block;
 mod check;
 mod kernels;
+mod labels;
 mod sampled;
 mod slice;
 mod table;
 
 pub use arrays::ArraySamples;
 pub use block::{Block, Csr, Features};
+pub(crate) use labels::Labels;
 pub use slice::Slice;
 pub use table::TableSamples;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use firesteel_core::{Context, Dataset, StorageLevel};
 
@@ -66,6 +68,8 @@ pub(crate) fn partition_rows(n: u64, d: usize) -> u64 {
 pub struct Samples {
     blocks: Dataset<Block>,
     shape: Arc<Shape>,
+    /// The labels' totals, once they are known; all ranks come to know them in the same action.
+    labels: Arc<OnceLock<Labels>>,
 }
 
 /// What is known of samples without a pass.
@@ -125,11 +129,11 @@ impl Samples {
     /// Data on disk is read anew at every pass.
     #[must_use]
     pub fn persist(&self, level: StorageLevel) -> Self {
-        Self { blocks: self.blocks.persist(level), shape: Arc::clone(&self.shape) }
+        Self { blocks: self.blocks.persist(level), ..self.clone() }
     }
 
     fn new(blocks: Dataset<Block>, shape: Shape) -> Self {
-        Self { blocks, shape: Arc::new(shape) }
+        Self { blocks, shape: Arc::new(shape), labels: Arc::default() }
     }
 }
 

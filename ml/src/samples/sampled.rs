@@ -1,7 +1,5 @@
 //! Passes over samples that several algorithms share: moments, and a sample of the rows.
 
-use std::sync::Arc;
-
 use firesteel_core::rng::Draws;
 
 use super::block::{Block, Csr, Features};
@@ -53,7 +51,7 @@ impl Samples {
             })
             .cache_sized(Block::bytes);
         let shape = Shape { n, ..(*self.shape).clone() };
-        Ok(Samples { blocks, shape: Arc::new(shape) })
+        Ok(Samples::new(blocks, shape))
     }
 }
 

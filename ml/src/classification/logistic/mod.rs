@@ -36,8 +36,8 @@ use crate::optim::{
     subsampled_proximal_newton,
 };
 use crate::params::require;
-use crate::samples::Samples;
-use passes::{Labels, Weighing, gram};
+use crate::samples::{Labels, Samples};
+use passes::{Weighing, gram};
 use space::{LogisticObjective, Space};
 
 /// Binary logistic regression with L2, L1 and elastic-net penalties.

@@ -7,7 +7,7 @@ use firesteel_core::Dataset;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::samples::{Block, Samples};
+use crate::samples::{Block, Labels, Samples};
 
 /// Loss and gradient sums in the raw space of the features, not averaged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,51 +76,13 @@ pub(super) fn gram(blocks: &Dataset<Block>, d: usize, weighing: Weighing<'_>) ->
     )?)
 }
 
-/// The labels' totals.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Labels {
-    /// Sum of all weights.
-    pub(super) weight: f64,
-    /// Sum of the weights of the rows with label 1.
-    pub(super) positive: f64,
-    /// Rows with a weight above zero.
-    pub(super) rows: u64,
-    /// The first row whose label is neither 0 nor 1, and the label.
-    wrong: Option<(u64, f64)>,
-}
-
-impl Labels {
-    fn add(mut self, block: &Block) -> Self {
-        for (i, &y) in block.labels.iter().enumerate() {
-            let weight = block.weight(i);
-            // 0 and 1 are exact in any float; what is only near them is wrong.
-            if y.to_bits() == 1.0_f64.to_bits() {
-                self.positive += weight;
-            } else if y.abs() > 0.0 && self.wrong.is_none() {
-                self.wrong = Some((block.first_row + i as u64, y));
-            }
-            self.weight += weight;
-            self.rows += u64::from(weight > 0.0);
-        }
-        self
-    }
-
-    fn merge(self, other: Self) -> Self {
-        Self {
-            weight: self.weight + other.weight,
-            positive: self.positive + other.positive,
-            rows: self.rows + other.rows,
-            wrong: match (self.wrong, other.wrong) {
-                (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
-                (one, None) | (None, one) => one,
-            },
-        }
-    }
-}
-
-/// Checks that labels are 0 and 1, both with some weight, in one pass over the labels.
+/// The totals of labels that are 0 and 1; taken in one pass the first time.
+///
+/// # Errors
+///
+/// A label that is neither, or weights that are all zero.
 pub(super) fn labels(samples: &Samples) -> Result<Labels> {
-    let labels = samples.blocks().tree_aggregate(Labels::default(), Labels::add, Labels::merge)?;
+    let labels = samples.binary_labels()?;
     if let Some((row, value)) = labels.wrong {
         return Err(Error::BadValue {
             row,
