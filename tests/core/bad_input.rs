@@ -9,7 +9,7 @@ use firesteel_core::storage::write_atomic;
 use firesteel_core::testing::on_ranks;
 use firesteel_core::{Context, Error, Result};
 
-use crate::support::skip;
+use crate::support::{SmallDisk, skip};
 
 fn lines_of(path: &Path) -> Result<Vec<String>> {
     Context::builder().threads(2).build()?.text_file(path.to_str().unwrap())?.collect()
@@ -209,37 +209,6 @@ fn a_folder_that_cannot_be_written_is_named() {
     assert_eq!(std::fs::read(&file).unwrap(), b"old");
     let names: Vec<_> = folder.path().read_dir().unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| name == "file" || name == "locked"), "{names:?}");
-}
-
-/// A file system of one mebibyte, unmounted on drop.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
-            .arg(folder.path())
-            .output();
-        match mount {
-            Ok(output) if output.status.success() => Some(Self(folder)),
-            _ => {
-                skip("a small file system cannot be mounted here");
-                None
-            }
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(self.path()).status();
-        assert!(unmounted.is_ok_and(|status| status.success()), "a mount is left behind");
-    }
 }
 
 #[test]

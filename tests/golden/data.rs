@@ -25,6 +25,7 @@ pub(super) fn load(name: &str) -> Option<Labelled> {
         "heart" => heart(),
         "adult" => adult(),
         "healthcareai" => healthcareai(),
+        "higgs" => higgs(),
         "spark_svm" => spark_svm(),
         "spark_libsvm" => spark_libsvm(),
         other => panic!("no data set `{other}`"),
@@ -101,6 +102,15 @@ fn healthcareai() -> Option<Labelled> {
     };
     let groups = kept().map(|row| row[patient].parse().unwrap()).collect();
     labelled(kept().map(of).collect(), Some(groups))
+}
+
+fn higgs() -> Option<Labelled> {
+    let rows = rows(&text("higgs-7k/higgs.train.tsv.gz")?, '\t');
+    let of = |row: &Vec<String>| {
+        let numbers: Vec<f64> = row.iter().map(|field| field.parse().unwrap()).collect();
+        (numbers[1..].to_vec(), numbers[0])
+    };
+    labelled(rows.iter().map(of).collect(), None)
 }
 
 fn spark_svm() -> Option<Labelled> {

@@ -7,7 +7,7 @@ use firesteel::prelude::*;
 use ndarray::Array1;
 use serde_json::Value;
 
-use super::data::{Labelled, load};
+use super::data::{Labelled, load, readmission_of};
 use super::{golden, numbers};
 use crate::support::shared;
 
@@ -40,12 +40,27 @@ fn with_intercept(model: &LogisticRegressionModel) -> Vec<f64> {
 }
 
 #[test]
-fn the_unpenalised_readmission_fit_is_that_of_r_to_8_digits() {
-    let Some(path) = shared("data/diabetes130/reference.json") else { return };
-    let Some(data) = load("readmission") else { return };
-    let reference: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let reference = &reference["logistic"]["readmission_shared"];
-    let model = LogisticRegression::new().tol(TIGHT).fit(&samples(&data, false)).unwrap();
+fn the_readmission_fits_are_those_of_r() {
+    for (table, key) in [
+        ("readmission_shared", "readmission_shared"),
+        ("readmission_sample10k", "readmission_sample10k_and_embed10k"),
+        ("readmission_embed10k", "readmission_sample10k_and_embed10k"),
+    ] {
+        let Some(path) = shared(format!("data/diabetes130/{table}.csv.gz")) else { return };
+        let reference = reference("diabetes130").unwrap();
+        readmission_fits(&readmission_of(&path).unwrap(), &reference["logistic"][key]);
+    }
+}
+
+/// The reference results beside a data set.
+fn reference(set: &str) -> Option<Value> {
+    let path = shared(format!("data/{set}/reference.json"))?;
+    Some(serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
+}
+
+/// The unpenalised fit with its standard errors to 8 digits, the penalised ones to 6.
+fn readmission_fits(data: &Labelled, reference: &Value) {
+    let model = LogisticRegression::new().tol(TIGHT).fit(&samples(data, false)).unwrap();
     let StandardErrors::Available { plain, .. } = &model.summary.standard_errors else {
         panic!("{:?}", model.summary.standard_errors);
     };
@@ -68,10 +83,54 @@ fn the_unpenalised_readmission_fit_is_that_of_r_to_8_digits() {
             .elastic_net_param(share)
             .scaling(Scaling::Population)
             .tol(TIGHT)
-            .fit(&samples(&data, false))
+            .fit(&samples(data, false))
             .unwrap();
         assert_close(what, &with_intercept(&model), &column(what), &[1e-3; 16], 1e-6);
     }
+}
+
+#[test]
+fn the_fits_beside_the_other_sets_are_met() {
+    let l2 = |case: &Value| {
+        let fit = LogisticRegression::new().reg_param(case["lam"].as_f64().unwrap());
+        (fit.scaling(Scaling::Population), numbers(&case["coef"]), case["intercept"].clone())
+    };
+    for (set, name, key) in [
+        ("uci-small", "breast_cancer", "logistic_l2_breast_cancer"),
+        ("adult", "adult", "logistic_l2"),
+        ("higgs-7k", "higgs", "logistic_l2"),
+    ] {
+        let (Some(reference), Some(data)) = (reference(set), load(name)) else { continue };
+        let cases = match &reference[key] {
+            Value::Array(cases) => cases.clone(),
+            case => vec![case.clone()],
+        };
+        assert!(!cases.is_empty());
+        for case in &cases {
+            let (fit, coefficients, intercept) = l2(case);
+            let model = fit.tol(TIGHT).fit(&samples(&data, false)).unwrap();
+            let what = format!("{name}, lambda {}", case["lam"]);
+            // One unit of a coefficient moves the margin by a deviation of its column.
+            let unit: Vec<f64> = data.x.columns().into_iter().map(|x| 1.0 / x.std(0.0)).collect();
+            assert_close(&what, &model.coefficients, &coefficients, &unit, 1e-6);
+            let intercept = [intercept.as_f64().unwrap()];
+            assert_close(&what, &[model.intercept], &intercept, &[1.0], 1e-6);
+        }
+    }
+    let (Some(reference), Some(data)) = (reference("heart-cleveland"), load("heart")) else {
+        return;
+    };
+    let model = LogisticRegression::new().tol(TIGHT).fit(&samples(&data, false)).unwrap();
+    let names = ["age", "sex", "trestbps", "chol", "thalach", "exang", "oldpeak", "ca"];
+    let names: Vec<&str> = names.into_iter().chain(["(Intercept)"]).collect();
+    let column = |what: &str| -> Vec<f64> {
+        names.iter().map(|name| reference["logit"][what][name].as_f64().unwrap()).collect()
+    };
+    let StandardErrors::Available { plain, .. } = &model.summary.standard_errors else {
+        panic!("{:?}", model.summary.standard_errors);
+    };
+    assert_close("heart", &with_intercept(&model), &column("coef"), &[0.0; 9], 1e-8);
+    assert_close("heart, errors", &plain.std_errors(), &column("std_error"), &[0.0; 9], 1e-8);
 }
 
 fn reference_names() -> Vec<&'static str> {

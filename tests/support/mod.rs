@@ -1,6 +1,7 @@
 //! What tests share: the grid of ranks and threads, bits to compare, a watchdog, paths, skips.
 
 mod bits;
+mod disk;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use firesteel_core::testing::on_ranks_with;
 use firesteel_core::{Builder, Context};
 
 pub(crate) use bits::{Bits, bits};
+pub(crate) use disk::SmallDisk;
 
 /// The numbers of ranks that a law must hold for.
 pub(crate) const RANKS: [usize; 3] = [1, 2, 3];

@@ -1,13 +1,18 @@
 //! Laws of the logistic fit, on small data.
 
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use firesteel_core::testing::on_ranks;
 use firesteel_core::{Context, StorageLevel};
+use firesteel_table::{Schema, Table, Type, sparse_vector_column};
 use ndarray::{Array1, Array2, array};
 use proptest::prelude::*;
 
+use super::StandardErrors::Available;
 use super::*;
 use crate::estimator::Predict;
-use crate::samples::ArraySamples;
+use crate::samples::{ArraySamples, Block, Features, TableSamples};
 
 /// Rows with `d` features of unlike size, and labels drawn from a logistic model.
 fn data(n: usize, d: usize, seed: u64) -> (Array2<f64>, Array1<f64>) {
@@ -212,7 +217,7 @@ fn overlapping_classes_are_not_taken_for_separated() {
 }
 
 #[test]
-fn sparse_f32_and_disk_samples_give_the_same_fit() {
+fn f32_and_disk_samples_give_the_same_fit() {
     let ctx = Context::local();
     let (x, y) = data(2_000, 4, 13);
     // Halves are exact in f32.
@@ -224,6 +229,55 @@ fn sparse_f32_and_disk_samples_give_the_same_fit() {
     assert_eq!(bits(&estimator.fit(&narrow).unwrap()), bits(&expected));
     let disk = estimator.fit(&dense.persist(StorageLevel::Disk)).unwrap();
     assert_eq!(bits(&disk), bits(&expected));
+}
+
+/// Two thirds zeros, as a table with a sparse vector column and as an array.
+fn sparse_data(n: usize, d: usize) -> (RecordBatch, Array2<f64>, Array1<f64>) {
+    let (mut x, y) = data(n, d, 21);
+    x.indexed_iter_mut().for_each(|((i, j), x)| *x *= f64::from(u8::from((i + 2 * j) % 3 == 0)));
+    let rows = x.outer_iter().map(|row| {
+        let stored = row.iter().enumerate().filter(|(_, x)| x.abs() > 0.0);
+        stored.map(|(j, &x)| (j as u32, x)).unzip::<u32, f64, Vec<_>, Vec<_>>()
+    });
+    let features = sparse_vector_column(d, rows).unwrap();
+    let label = Arc::new(Float64Array::from(y.to_vec())) as ArrayRef;
+    let schema = Schema::of([("features", Type::SparseVector(d)), ("label", Type::F64)]).unwrap();
+    (schema.batch(vec![features, label], n).unwrap(), x, y)
+}
+
+#[test]
+fn sparse_samples_give_the_dense_fit_with_the_same_bits_anywhere() {
+    let (batch, x, y) = sparse_data(3_000, 9);
+    for (reg_param, share) in [(0.0, 0.0), (0.02, 0.0), (0.01, 1.0), (0.02, 0.4)] {
+        let estimator =
+            LogisticRegression::new().reg_param(reg_param).elastic_net_param(share).tol(1e-20);
+        let fit = |ctx: &Context| {
+            let halves = [batch.slice(0, 1_100), batch.slice(1_100, 1_900)];
+            let table = Table::from_batches(ctx, halves.to_vec()).unwrap();
+            let samples = TableSamples::new(&table).build().unwrap();
+            let sparse = |block: &Block| matches!(block.features, Features::Sparse(_));
+            assert!(samples.blocks().map_ref(sparse).reduce(|a, b| a && b).unwrap().unwrap());
+            estimator.fit(&samples).unwrap()
+        };
+        let models: Vec<_> = [1, 3].into_iter().flat_map(|ranks| on_ranks(ranks, fit)).collect();
+        assert!(models.iter().all(|model| bits(model) == bits(&models[0])));
+        let dense = Samples::from_arrays(&Context::local(), x.clone(), y.clone()).unwrap();
+        let dense = estimator.fit(&dense).unwrap();
+        let all = |model: &LogisticRegressionModel| {
+            [&model.coefficients[..], &[model.intercept]].concat()
+        };
+        for (sparse, dense) in all(&models[0]).iter().zip(all(&dense)) {
+            assert!((sparse - dense).abs() < 1e-10 * (1.0 + dense.abs()), "{sparse} {dense}");
+        }
+        let found = [&models[0].summary.standard_errors, &dense.summary.standard_errors];
+        if let [Available { plain: a, .. }, Available { plain: b, .. }] = found {
+            for (a, b) in a.std_errors().iter().zip(b.std_errors()) {
+                assert!((a / b - 1.0).abs() < 1e-9, "{a} {b}");
+            }
+        } else {
+            assert!(reg_param > 0.0, "{found:?}");
+        }
+    }
 }
 
 #[test]
