@@ -148,13 +148,22 @@ impl Estimator<Table> for Pipeline {
         let mut fitted: Vec<Arc<dyn FittedStage>> = Vec::with_capacity(self.stages.len());
         for (i, stage) in self.stages.iter().enumerate() {
             let located = |error| in_stage(i, stage.kind(), error);
-            let one: Arc<dyn FittedStage> = stage.fit_stage(&now).map_err(located)?.into();
+            let one = stage.fit_stage(&now).map_err(|error| located(no_rows(error, &now)));
+            let one: Arc<dyn FittedStage> = one?.into();
             now = transformed(&one, &now).map_err(located)?;
             fitted.push(one);
         }
         let mut fit_only = self.fit_only.clone();
         fit_only.extend(self.stages.iter().flat_map(|stage| stage.fit_columns()));
         PipelineModel::new(fitted, table.schema().clone(), fit_only, self.csv_format.clone())
+    }
+}
+
+/// A column without values in a table without rows is no fault of the column.
+fn no_rows(error: Error, table: &Table) -> Error {
+    match error {
+        Error::Column { what, .. } if table.count() == Ok(0) => Error::EmptyData { what },
+        error => error,
     }
 }
 

@@ -265,15 +265,13 @@ mod tests {
         #[test]
         fn they_are_those_of_the_standard_library(
             text in "-?[0-9]{0,8}\\.?[0-9]{0,8}",
-            behind in "[,\n;e\\. x\u{e9}-]",
+            behind in "[,\n;e x\u{e9}-]",
         ) {
-            let padded = format!("{text}{behind}0123456789012345");
+            let padded = format!("{text}{behind}...............");
             if let Some((float, len)) = short_decimal(padded.as_bytes()) {
                 let expected: f64 = padded[..len].parse().unwrap();
                 prop_assert_eq!(float.to_bits(), expected.to_bits(), "{}", padded);
-                let followed = padded.as_bytes()[len];
-                prop_assert!(!followed.is_ascii_digit());
-                prop_assert!(len == text.len() || followed == b'.');
+                prop_assert_eq!(len, text.len());
             } else if text.parse::<f64>().is_ok() {
                 prop_assert!(text.len() > 15, "{}", padded);
             }
