@@ -20,6 +20,11 @@ pub(crate) fn vector(folder: &Path, name: &str) -> Result<Array1<f64>, Box<dyn E
     Ok(Array1::read_npy(open(folder, name)?)?)
 }
 
+/// The whole numbers of `folder/name`.
+pub(crate) fn numbers(folder: &Path, name: &str) -> Result<Vec<u64>, Box<dyn Error>> {
+    Ok(Array1::<u64>::read_npy(open(folder, name)?)?.to_vec())
+}
+
 fn open(folder: &Path, name: &str) -> Result<File, Box<dyn Error>> {
     let path = folder.join(name);
     File::open(&path).map_err(|error| format!("{}: {error}", path.display()).into())

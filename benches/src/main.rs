@@ -4,6 +4,7 @@
 //! input files are those that `generate` writes, or any program that writes the same arrays.
 
 mod chain;
+mod collections;
 mod csv;
 mod generate;
 mod gradstep;
@@ -27,12 +28,14 @@ pub(crate) struct Request {
     level: String,
     rows: Option<u64>,
     show: bool,
+    alone: bool,
 }
 
 impl Request {
     fn parse() -> Result<Self, lexopt::Error> {
         let mut words = Vec::new();
-        let (mut threads, mut level, mut rows, mut show) = (None, "memory".to_owned(), None, false);
+        let (mut threads, mut level, mut rows) = (None, "memory".to_owned(), None);
+        let (mut show, mut alone) = (false, false);
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
@@ -40,15 +43,17 @@ impl Request {
                 Long("level") => level = parser.value()?.string()?,
                 Long("rows") => rows = Some(parser.value()?.parse()?),
                 Long("show") => show = true,
+                Long("alone") => alone = true,
                 Value(word) => words.push(word.string()?),
                 other => return Err(other.unexpected()),
             }
         }
         let mut words = words.into_iter();
-        let usage = "usage: bench TASK DIR [--threads N] [--level memory|f32|disk|csv] [--rows N]";
+        let usage = "usage: bench TASK DIR [--threads N] [--level memory|f32|disk|csv] [--rows N] \
+                     [--alone: without bare rayon beside it]";
         let task = words.next().ok_or(usage)?;
         let folder = words.next().map(PathBuf::from).unwrap_or_default();
-        Ok(Self { task, folder, threads, level, rows, show })
+        Ok(Self { task, folder, threads, level, rows, show, alone })
     }
 
     fn context(&self) -> firesteel::core::Result<Context> {
@@ -69,8 +74,13 @@ fn run() -> Result<(), Box<dyn Error>> {
         "generate" => generate::run(&request)?,
         "start" => start::run(&ctx)?,
         "gradstep" => gradstep::run(&ctx, &request)?,
+        "words" => collections::words(&ctx, &request)?,
+        "reduce_by_key" => collections::reduce_by_key(&ctx, &request)?,
+        "sort" => collections::sort(&ctx, &request)?,
+        "cache" => collections::cache(&ctx, &request)?,
         other => {
-            return Err(format!("no task `{other}`: generate, lr, gradstep, chain, start").into());
+            let tasks = "generate, lr, gradstep, chain, start, words, reduce_by_key, sort, cache";
+            return Err(format!("no task `{other}`: {tasks}").into());
         }
     };
     println!("{line}");

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""The collection tasks with what a user would take instead: collection_peers.py TASK DIR PEER [--threads N].
+
+TASK: words, reduce_by_key, sort, join; PEER: polars, duckdb, spark (DataFrames), spark-rdd (Java).
+One line of JSON: `seconds` is the median of three runs with the data in memory (`words`: with the file
+in the system's cache), and the numbers that the program `bench` prints for the same task.
+Needs numpy; polars, duckdb, pyspark and Java 17. Written with polars 2.1.0, duckdb 2.0.0, pyspark 4.3.0.
+"""
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+RUNS = 3
+MASK = (1 << 64) - 1
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
+    parser.add_argument("task", choices=["words", "reduce_by_key", "sort", "join"])
+    parser.add_argument("dir", type=Path)
+    parser.add_argument("peer", choices=["polars", "duckdb", "spark", "spark-rdd"])
+    parser.add_argument("--threads", type=int, default=2)
+    a = parser.parse_args()
+    os.environ["POLARS_MAX_THREADS"] = str(a.threads)
+    peer = {"polars": with_polars, "duckdb": with_duckdb, "spark": with_spark, "spark-rdd": with_rdd}[a.peer]
+    answer, seconds = peer(a.task, a.dir, a.threads)
+    of = {"polars": "polars", "duckdb": "duckdb"}.get(a.peer, "pyspark")
+    print(json.dumps({"task": a.task, "peer": a.peer, "seconds": statistics.median(seconds),
+                      "all_seconds": seconds, "version": version(of), **answer}))
+
+
+def timed(run, look):
+    """Runs three times; what `look` makes of the last result, outside of the clock."""
+    seconds = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        result = run()
+        seconds.append(time.perf_counter() - start)
+    return look(result), seconds
+
+
+def array(dir, name):
+    import numpy as np
+    return np.load(dir / f"{name}.npy")
+
+
+def sums(key, val):
+    """What identifies the sums by key."""
+    import numpy as np
+    with np.errstate(over="ignore"):
+        checksum = (key.astype(np.uint64) * val.astype(np.uint64)).sum(dtype=np.uint64)
+    return {"groups": len(key), "checksum": int(checksum)}
+
+
+def order(keys):
+    """What identifies the order of sorted keys."""
+    import numpy as np
+    with np.errstate(over="ignore"):
+        return {"checksum": int((np.arange(len(keys), dtype=np.uint64) * keys.astype(np.uint64)).sum(dtype=np.uint64))}
+
+
+# ---- polars ----
+
+
+def with_polars(task, dir, threads):
+    import polars as pl
+    if task == "words":
+        def run():
+            lines = pl.scan_csv(dir / "words.txt", has_header=False, separator="\n", quote_char=None, new_columns=["line"])
+            return lines.select(pl.col("line").str.split(" ").explode().alias("word")).group_by("word").len().collect(engine="streaming")
+        return timed(run, lambda frame: {"distinct": frame.height, "total": int(frame["len"].sum())})
+    if task == "join":
+        side = lambda name: pl.DataFrame({"key": array(dir, f"join_{name}")}).with_row_index(name)
+        left, right = side("left"), side("right")
+        return timed(lambda: left.join(right, on="key"), lambda frame: {"rows": frame.height})
+    frame = pl.DataFrame({"key": array(dir, "kv_key"), "val": array(dir, "kv_val")})
+    if task == "reduce_by_key":
+        return timed(lambda: frame.group_by("key").agg(pl.col("val").sum()),
+                     lambda f: sums(f["key"].to_numpy(), f["val"].to_numpy()))
+    return timed(lambda: frame.sort("key"), lambda f: order(f["key"].to_numpy()))
+
+
+# ---- DuckDB ----
+
+
+def with_duckdb(task, dir, threads):
+    import duckdb
+    db = duckdb.connect()
+    db.execute(f"set threads = {threads}; set preserve_insertion_order = false")
+    def load(table, **columns):
+        db.register("frame", columns)
+        db.execute(f"create table {table} as select * from frame")
+        db.unregister("frame")
+    def made(query, look):
+        def run():
+            db.execute("drop table if exists made")
+            db.execute("create table made as " + query)
+        return timed(run, lambda _: look())
+    if task == "words":
+        # A separator that the file does not have, so that a line is a field.
+        lines = f"read_csv('{dir}/words.txt', header = false, columns = {{'line': 'varchar'}}, delim = '\\x01', quote = '', escape = '', auto_detect = false)"
+        query = f"select word, count(*) as n from (select unnest(string_split(line, ' ')) as word from {lines}) group by word"
+        return made(query, lambda: dict(zip(["distinct", "total"], map(int, db.sql("select count(*), sum(n) from made").fetchall()[0]))))
+    if task == "join":
+        import numpy as np
+        for side in ["left", "right"]:
+            key = array(dir, f"join_{side}")
+            load(f"{side}_side", key=key, row=np.arange(len(key), dtype=np.uint64))
+        return made("select key, l.row as a, r.row as b from left_side l join right_side r using (key)",
+                    lambda: {"rows": db.sql("select count(*) from made").fetchall()[0][0]})
+    load("pairs", key=array(dir, "kv_key"), val=array(dir, "kv_val"))
+    columns = lambda: db.sql("select * from made").fetchnumpy()
+    if task == "reduce_by_key":
+        return made("select key, sum(val)::ubigint as val from pairs group by key", lambda: sums(**columns()))
+    db.execute("set preserve_insertion_order = true")
+    return made("select key, val from pairs order by key", lambda: order(columns()["key"]))
+
+
+# ---- Spark ----
+
+
+def with_spark(task, dir, threads):
+    from pyspark.sql import functions as f
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    from peers import spark_session
+    spark = spark_session(threads)
+    def frame(name, **columns):
+        file = dir / f"{name}.parquet"
+        if not file.exists():
+            import pyarrow as pa, pyarrow.parquet as pq
+            pq.write_table(pa.table({n: pa.array(c.view("int64")) for n, c in columns.items()}), file, row_group_size=1 << 20)
+        cached = spark.read.parquet(str(file)).cache()
+        cached.count()
+        return cached
+    try:
+        if task == "words":
+            query = lambda: spark.read.text(str(dir / "words.txt")).select(f.explode(f.split("value", " ")).alias("word")).groupBy("word").count()
+            return timed(lambda: query().agg(f.count("word"), f.sum("count")).collect()[0],
+                         lambda row: {"distinct": row[0], "total": row[1]})
+        if task == "join":
+            import numpy as np
+            keys = {side: array(dir, f"join_{side}") for side in ["left", "right"]}
+            left, right = (frame(f"join_{side}", key=key, **{side: np.arange(len(key), dtype=np.uint64)}) for side, key in keys.items())
+            # Every joined row is made: `max` looks at both sides.
+            return timed(lambda: left.join(right, "key").agg(f.count("key"), f.max(f.col("left") + f.col("right"))).collect()[0],
+                         lambda row: {"rows": row[0]})
+        pairs = frame("kv", key=array(dir, "kv_key"), val=array(dir, "kv_val"))
+        if task == "reduce_by_key":
+            return timed(lambda: pairs.groupBy("key").agg(f.sum("val").alias("total")).agg(
+                f.count("key"), f.sum((f.col("key") * f.col("total")).cast("decimal(38,0)"))).collect()[0],
+                lambda row: {"groups": row[0], "checksum": int(row[1]) & MASK})
+        # Every sorted row is made and thrown away; its place cannot be asked for without another job.
+        return timed(lambda: pairs.sort("key").write.format("noop").mode("overwrite").save(), lambda _: {})
+    finally:
+        spark.stop()
+
+
+def with_rdd(task, dir, threads):
+    from peers import java
+    result = java("SparkCollections", task, dir, threads, RUNS, memory="10g")
+    seconds = result.pop("seconds")
+    return result, seconds
+
+
+if __name__ == "__main__":
+    main()
