@@ -14,6 +14,13 @@
 //! Repository, doi 10.24432/C5230J); the grouping of diagnoses follows Strack et al., "Impact of
 //! HbA1c Measurement on Hospital Readmission Rates", BioMed Research International, 2014.
 
+/// [`println!`] for a reader that may be gone.
+macro_rules! say {
+    ($($words:tt)*) => {
+        $crate::report::say(format_args!($($words)*))
+    };
+}
+
 mod prepare;
 mod report;
 mod words;
@@ -57,15 +64,13 @@ fn run(words: &Words) -> Outcome<()> {
 }
 
 fn read(ctx: &Context, path: &Path) -> Outcome<Table> {
-    println!("data: {}", path.display());
+    say!("data: {}", path.display());
     Ok(CsvReader::new(path).null_tokens(["?"]).on_bad_record(OnBadRecord::Skip).read(ctx)?)
 }
 
 /// A generated table, read back from a file like the real one.
 fn generated(ctx: &Context, seed: u64) -> Outcome<Table> {
-    println!(
-        "data: GENERATED hospital stays of {PATIENTS} patients who do not exist (seed {seed})"
-    );
+    say!("data: GENERATED hospital stays of {PATIENTS} patients who do not exist (seed {seed})");
     let name = format!("firesteel-readmission-{}.csv", std::process::id());
     let file = Temporary(std::env::temp_dir().join(name));
     Readmission::new(PATIENTS).seed(seed).write_csv(&file.0)?;
@@ -85,10 +90,10 @@ fn train(ctx: &Context, table: &Table, words: &Words) -> Outcome<()> {
     report::reading(table);
     let stays = prepare::without_deaths(table)?.cache();
     let rows = stays.count()?;
-    println!("left out, ending in death or hospice: {}", table.count()? - rows);
+    say!("left out, ending in death or hospice: {}", table.count()? - rows);
     let parts = stays.split_by_key(prepare::PATIENT, &[0.8, 0.2], words.seed)?;
     let (train, test) = (&parts[0], &parts[1]);
-    println!("stays to learn from: {}, held back by patient: {}", train.count()?, test.count()?);
+    say!("stays to learn from: {}, held back by patient: {}", train.count()?, test.count()?);
 
     let model = prepare::pipeline().fit(train)?;
     let logistic: &LogisticRegressionStage = model.find().ok_or("the pipeline has no model")?;
@@ -100,7 +105,7 @@ fn train(ctx: &Context, table: &Table, words: &Words) -> Outcome<()> {
         write_results(ctx, out, &model, &scored, &metrics)?;
     }
     if words.json {
-        println!("{}", metrics.line(rows));
+        say!("{}", metrics.line(rows));
     }
     Ok(())
 }
@@ -116,7 +121,7 @@ fn write_results(
     model.save(ctx, out.join("readmission.model"))?;
     prepare::scores(scored)?.write_csv(out.join("held_back_scores.csv"))?;
     report::write(ctx, out, &logistic.model, metrics)?;
-    println!("\nwritten to {}", out.display());
+    say!("\nwritten to {}", out.display());
     Ok(())
 }
 

@@ -1,16 +1,23 @@
 //! What is printed, and written beside the model.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use firesteel::core::storage::write_atomic;
 use firesteel::ml::classification::CoefficientRow;
 use firesteel::ml::evaluation::{CalibrationGroups, CalibrationLine, CalibrationTable};
 use firesteel::prelude::*;
+use firesteel::table::CsvWriter;
 use serde_json::json;
 
 use crate::{Outcome, prepare};
+
+/// Prints a line. Whoever reads may have seen enough and gone (`| head`): the rest of the work is
+/// done all the same.
+pub(crate) fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
 
 /// Levels of the confidence intervals.
 const LEVEL: f64 = 0.95;
@@ -18,7 +25,7 @@ const LEVEL: f64 = 0.95;
 /// What the reader found.
 pub(crate) fn reading(table: &Table) {
     let Some(report) = table.report() else { return };
-    println!("rows: {}, bad rows left out: {}", report.rows, report.skipped);
+    say!("rows: {}, bad rows left out: {}", report.rows, report.skipped);
     let missing: Vec<String> = report
         .columns
         .iter()
@@ -28,15 +35,16 @@ pub(crate) fn reading(table: &Table) {
             format!("{} {} ({share:.1} %)", column.name, column.nulls)
         })
         .collect();
-    println!(
-        "missing values: {}",
-        if missing.is_empty() { "none".into() } else { missing.join(", ") }
-    );
-    println!("bad values: {}", report.bad());
+    say!("missing values: {}", if missing.is_empty() { "none".into() } else { missing.join(", ") });
+    say!("bad values: {}", report.bad());
     for example in &report.examples {
-        println!(
+        say!(
             "  {}, line {}, column {}: expected {}, found {:?}",
-            example.file, example.line, example.column, example.expected, example.value
+            example.file,
+            example.line,
+            example.column,
+            example.expected,
+            example.value
         );
     }
 }
@@ -48,7 +56,7 @@ fn odds_ratios(model: &LogisticRegressionModel) -> Outcome<Vec<CoefficientRow>> 
 /// How the fit went, and the odds ratios with their intervals.
 pub(crate) fn coefficients(model: &LogisticRegressionModel) -> Outcome<()> {
     let summary = &model.summary;
-    println!(
+    say!(
         "\nlogistic regression: {} coefficients, {} steps, stopped by {:?}",
         model.coefficients.len(),
         summary.iterations,
@@ -60,21 +68,21 @@ pub(crate) fn coefficients(model: &LogisticRegressionModel) -> Outcome<()> {
         .map(|dropped| format!("{} ({:?})", dropped.feature, dropped.because))
         .collect();
     if !dropped.is_empty() {
-        println!("without effect: {}", dropped.join(", "));
+        say!("without effect: {}", dropped.join(", "));
     }
     if let Some(separation) = &summary.separation {
-        println!("warning: the classes are separated by {}", separation.features.join(", "));
+        say!("warning: the classes are separated by {}", separation.features.join(", "));
         return Ok(());
     }
-    println!(
+    say!(
         "odds ratios with {:.0} % intervals, clustered by patient; numbers per standard deviation, \
          categories against their most frequent level",
         100.0 * LEVEL
     );
-    println!("{:<44} {:>8} {:>8} {:>8} {:>10}", "", "ratio", "lower", "upper", "p");
+    say!("{:<44} {:>8} {:>8} {:>8} {:>10}", "", "ratio", "lower", "upper", "p");
     for row in odds_ratios(model)? {
         let name: String = row.name.chars().take(44).collect();
-        println!(
+        say!(
             "{name:<44} {:>8.3} {:>8.3} {:>8.3} {:>10.2e}",
             exp(row.estimate),
             exp(row.lower),
@@ -135,18 +143,19 @@ pub(crate) fn metrics(ctx: &Context, scored: &Table) -> Outcome<Metrics> {
         line: metrics.calibration_line()?,
         table: metrics.calibration_table(&CalibrationGroups::EqualCount(10))?,
     };
-    println!("\nheld-back patients: {} stays", found.rows);
-    println!("AUC-ROC {:.4}", found.auc_roc);
-    println!("AUC-PR  {:.4}", found.auc_pr);
-    println!("Brier   {:.4}", found.brier);
-    println!(
+    say!("\nheld-back patients: {} stays", found.rows);
+    say!("AUC-ROC {:.4}", found.auc_roc);
+    say!("AUC-PR  {:.4}", found.auc_pr);
+    say!("Brier   {:.4}", found.brier);
+    say!(
         "calibration: slope {:.3}, intercept {:.3}",
-        found.line.slope.value, found.line.intercept.value
+        found.line.slope.value,
+        found.line.intercept.value
     );
     if !found.line.converged {
-        println!("(the calibration line did not converge)");
+        say!("(the calibration line did not converge)");
     }
-    println!("{}", found.table);
+    say!("{}", found.table);
     Ok(found)
 }
 
@@ -179,21 +188,10 @@ pub(crate) fn write(
 
 /// Prints scores as CSV. A reader that has seen enough (`| head`) is no error.
 pub(crate) fn print_scores(scores: &Table) -> Outcome<()> {
-    let names: Vec<&str> = scores.schema().names().collect();
-    let columns: Vec<Vec<Option<String>>> =
-        names.iter().map(|name| scores.column_strings(name)).collect::<Result<_, _>>()?;
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let mut print = || -> std::io::Result<()> {
-        writeln!(out, "{}", names.join(","))?;
-        for row in 0..columns.first().map_or(0, Vec::len) {
-            let fields: Vec<&str> =
-                columns.iter().map(|column| column[row].as_deref().unwrap_or("")).collect();
-            writeln!(out, "{}", fields.join(","))?;
-        }
-        out.flush()
-    };
-    match print() {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+    let mut text = Vec::new();
+    CsvWriter::new().write_to(scores, &mut text)?;
+    match std::io::stdout().write_all(&text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
 }
