@@ -268,7 +268,7 @@ fn plain_and_clustered_errors_are_those_of_r_and_statsmodels() {
             let expected = turned(&case["coefficients"]);
             assert_close(label, &with_intercept(&model), &expected, &none, 1e-8);
             let errors = |inference: &Inference| inference.std_errors();
-            let StandardErrors::Available { plain, clustered: Some(clustered) } =
+            let StandardErrors::Available { plain, clustered: Some(Ok(clustered)) } =
                 &model.summary.standard_errors
             else {
                 panic!("{label}: {:?}", model.summary.standard_errors);

@@ -102,6 +102,7 @@ impl ArraySamples {
             label: "label".into(),
             has_weights: self.weights.is_some(),
             has_groups: self.groups.is_some(),
+            is_sparse: false,
         };
         let whole = Block {
             first_row: 0,

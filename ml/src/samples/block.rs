@@ -168,6 +168,21 @@ impl Block {
         })
     }
 
+    /// The same rows with `origin` taken from each, in f64; sparse ones as they are.
+    pub(crate) fn moved(self, origin: &[f64]) -> Block {
+        fn less<E: Copy + Into<f64>>(x: &[E], origin: &[f64]) -> Features {
+            let rows = x.chunks_exact(origin.len());
+            let moved = rows.flat_map(|row| row.iter().zip(origin).map(|(&x, at)| x.into() - at));
+            Features::Dense(moved.collect::<Vec<f64>>().into())
+        }
+        let features = match self.features {
+            Features::Dense(x) => less(&x, origin),
+            Features::DenseF32(x) => less(&x, origin),
+            sparse @ Features::Sparse(_) => sparse,
+        };
+        Block { features, ..self }
+    }
+
     fn densified(&self) -> Vec<f64> {
         let mut x = vec![0.0; self.len() * self.d];
         for (i, row) in x.chunks_exact_mut(self.d.max(1)).enumerate() {

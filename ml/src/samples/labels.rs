@@ -50,10 +50,10 @@ impl Labels {
 impl Samples {
     /// The totals of the labels, in one pass over them; known from then on.
     pub(crate) fn binary_labels(&self) -> Result<Labels> {
-        if let Some(labels) = self.labels.get() {
+        if let Some(labels) = self.known.labels.get() {
             return Ok(labels.clone());
         }
         let labels = self.blocks.tree_aggregate(Labels::default(), Labels::add, Labels::merge)?;
-        Ok(self.labels.get_or_init(|| labels).clone())
+        Ok(self.known.labels.get_or_init(|| labels).clone())
     }
 }

@@ -28,6 +28,7 @@ use std::sync::{Arc, OnceLock};
 use firesteel_core::{Context, Dataset, StorageLevel};
 
 use crate::error::Result;
+use crate::kernel::Moments;
 
 /// Numbers in a block of dense rows, about: one block fills half of a second-level cache.
 const BLOCK_NUMBERS: usize = 1 << 17;
@@ -68,8 +69,14 @@ pub(crate) fn partition_rows(n: u64, d: usize) -> u64 {
 pub struct Samples {
     blocks: Dataset<Block>,
     shape: Arc<Shape>,
-    /// The labels' totals, once they are known; all ranks come to know them in the same action.
-    labels: Arc<OnceLock<Labels>>,
+    known: Arc<Known>,
+}
+
+/// What passes have found out; all ranks come to know it in the same action.
+#[derive(Debug, Default)]
+struct Known {
+    labels: OnceLock<Labels>,
+    moments: OnceLock<Moments>,
 }
 
 /// What is known of samples without a pass.
@@ -81,6 +88,7 @@ struct Shape {
     label: String,
     has_weights: bool,
     has_groups: bool,
+    is_sparse: bool,
 }
 
 impl Samples {
@@ -114,6 +122,11 @@ impl Samples {
         self.shape.has_groups
     }
 
+    /// Whether features are held as compressed sparse rows.
+    pub fn is_sparse(&self) -> bool {
+        self.shape.is_sparse
+    }
+
     /// The blocks, in the order of their rows.
     pub fn blocks(&self) -> &Dataset<Block> {
         &self.blocks
@@ -133,7 +146,7 @@ impl Samples {
     }
 
     fn new(blocks: Dataset<Block>, shape: Shape) -> Self {
-        Self { blocks, shape: Arc::new(shape), labels: Arc::default() }
+        Self { blocks, shape: Arc::new(shape), known: Arc::default() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Passes over samples that several algorithms share: moments, and a sample of the rows.
 
+use std::sync::Arc;
+
 use firesteel_core::rng::Draws;
 
 use super::block::{Block, Csr, Features};
@@ -8,22 +10,34 @@ use crate::error::Result;
 use crate::kernel::{Moments, ShapeError};
 
 impl Samples {
-    /// Weighted moments and range of every feature, in one pass.
+    /// Weighted moments and range of every feature, in one pass; known from then on.
     ///
     /// # Errors
     ///
     /// What an action can give.
     pub(crate) fn moments(&self) -> Result<Moments> {
+        if let Some(moments) = self.known.moments.get() {
+            return Ok(moments.clone());
+        }
         // Merging cannot fail where all have the width of the samples.
         let merge = |mut a: Moments, b: Moments| {
             a.merge(&b).expect("all moments are those of the same features");
             a
         };
-        Ok(self.blocks.try_tree_aggregate(
+        let moments = self.blocks.try_tree_aggregate(
             Moments::new(self.d()),
             |moments, block| Ok::<_, ShapeError>(merge(moments, block.moments()?)),
             merge,
-        )?)
+        )?;
+        Ok(self.known.moments.get_or_init(|| moments).clone())
+    }
+
+    /// The same rows with `origin` taken from their features, kept beside them: for features far
+    /// from zero, whose squares would drown what they differ by. Dense rows only.
+    pub(crate) fn moved(&self, origin: &[f64]) -> Samples {
+        let origin = origin.to_vec();
+        let blocks = self.blocks.map(move |block| block.moved(&origin)).cache_sized(Block::bytes);
+        Samples { blocks, shape: Arc::clone(&self.shape), known: Arc::default() }
     }
 
     /// One row of each run of `every` consecutive rows, drawn by the run's number under the

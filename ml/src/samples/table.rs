@@ -102,7 +102,7 @@ impl TableSamples {
     /// through a sort.
     pub fn build(&self) -> Result<Samples> {
         let columns = Columns::of(self)?;
-        let d = columns.width;
+        let (d, is_sparse) = (columns.width, columns.sparse);
         let names = columns.names.clone();
         let pieces = match &self.row_key {
             None => {
@@ -139,6 +139,7 @@ impl TableSamples {
             label: self.label.clone(),
             has_weights: self.weight.is_some(),
             has_groups: self.group.is_some(),
+            is_sparse,
         };
         Ok(Samples::new(blocks, shape))
     }

@@ -35,8 +35,8 @@ pub enum StandardErrors {
     Available {
         /// From the information matrix.
         plain: Inference,
-        /// Clustered by group, if the samples have groups.
-        clustered: Option<Inference>,
+        /// Clustered by group, if the samples have groups; an error says why they cannot be had.
+        clustered: Option<Result<Inference, String>>,
     },
     /// It has not; the text says why.
     Unavailable(String),
@@ -128,8 +128,9 @@ pub(super) fn standard_errors(
         ));
     };
     let inverse = factor.inverse();
-    let estimates: Vec<f64> =
-        space.active.iter().map(|&j| v[j]).chain(space.intercept.then_some(b)).collect();
+    let (original, intercept) = space.to_original(u);
+    let estimates = space.active.iter().map(|&j| original[j]);
+    let estimates: Vec<f64> = estimates.chain(space.intercept.then_some(intercept)).collect();
     let names: Vec<String> = space
         .active
         .iter()
@@ -139,23 +140,28 @@ pub(super) fn standard_errors(
     let inference = |covariance: &[f64], groups| Inference {
         names: names.clone(),
         estimates: estimates.clone(),
-        covariance: sandwich(&space.to_raw_matrix(), covariance, dim),
+        covariance: sandwich(&space.to_original_matrix(), covariance, dim),
         groups,
     };
-    let clustered = if samples.has_groups() {
+    let clustered = || -> Result<Result<Inference, String>> {
         let (groups, meat) = group_scores(samples, space, &v, b)?;
         let (g, k) = (groups as f64, dim as f64);
+        if groups < 2 {
+            return Ok(Err("all rows are of one group".into()));
+        }
         let factor = match small_sample {
+            SmallSample::GroupsAndRows if weight <= k => {
+                return Ok(Err(format!("the weights sum to {weight}, for {dim} coefficients")));
+            }
             SmallSample::GroupsAndRows => g / (g - 1.0) * (weight - 1.0) / (weight - k),
             SmallSample::Groups => g / (g - 1.0),
             SmallSample::None => 1.0,
         };
         let mut covariance = sandwich(&inverse, &meat, dim);
         covariance.iter_mut().for_each(|c| *c *= factor);
-        (groups > 1).then(|| inference(&covariance, Some(groups)))
-    } else {
-        None
+        Ok(Ok(inference(&covariance, Some(groups))))
     };
+    let clustered = samples.has_groups().then(clustered).transpose()?;
     Ok(StandardErrors::Available { plain: inference(&inverse, None), clustered })
 }
 
@@ -250,17 +256,23 @@ fn push_scores(
 }
 
 impl StandardErrors {
-    /// The inference to report: clustered if there is one, else plain.
+    /// The inference to report: clustered if the samples have groups, else plain. Plain errors
+    /// never stand in for clustered ones.
     ///
     /// # Errors
     ///
     /// [`Error::Unsupported`] with the reason if there is none.
     pub fn best(&self) -> Result<&Inference> {
+        let none = |what: &str, reason: &String| {
+            Err(Error::Unsupported { what: what.into(), reason: reason.clone() })
+        };
         match self {
-            Self::Available { plain, clustered } => Ok(clustered.as_ref().unwrap_or(plain)),
-            Self::Unavailable(reason) => {
-                Err(Error::Unsupported { what: "standard errors".into(), reason: reason.clone() })
+            Self::Available { clustered: Some(Ok(clustered)), .. } => Ok(clustered),
+            Self::Available { clustered: Some(Err(reason)), .. } => {
+                none("clustered standard errors", reason)
             }
+            Self::Available { plain, clustered: None } => Ok(plain),
+            Self::Unavailable(reason) => none("standard errors", reason),
         }
     }
 }

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::estimator::Estimator;
 use crate::feature::Scaling;
+use crate::kernel::Moments;
 use crate::linalg::dependent_columns;
 use crate::optim::{
     Options, Report, WIDEST_HESSIAN, lbfgs, newton, owlqn, proximal_newton, subsampled_newton,
@@ -76,7 +77,8 @@ pub struct LogisticRegression {
     /// Most steps of the solver, at least 1. Default 100.
     pub max_iter: usize,
     /// Relative distance from the smallest objective, by the solver's estimate, at which it
-    /// stops, zero or more. Default 1e-6.
+    /// stops, zero or more and finite. Default 1e-6. A fit that computes standard errors goes on
+    /// until the estimates are within some 10⁻⁵ of their standard errors, whatever this says.
     pub tol: f64,
     /// Whether an intercept is fitted. Default true.
     pub fit_intercept: bool,
@@ -235,14 +237,25 @@ impl LogisticRegression {
         require("reg_param", reg, "zero or more and finite", reg >= 0.0 && reg.is_finite())?;
         require("elastic_net_param", share, "in [0, 1]", (0.0..=1.0).contains(&share))?;
         require("max_iter", self.max_iter, "at least 1", self.max_iter >= 1)?;
-        require("tol", self.tol, "zero or more", self.tol >= 0.0)?;
+        require(
+            "tol",
+            self.tol,
+            "zero or more and finite",
+            (0.0..f64::INFINITY).contains(&self.tol),
+        )?;
         require("threshold", self.threshold, "in [0, 1]", (0.0..=1.0).contains(&self.threshold))
     }
 
     /// The space to search, by one pass for the features' means and deviations if it takes them.
-    fn space(&self, samples: &Samples, dropped: &mut Vec<Dropped>) -> Result<Space> {
+    fn space(
+        &self,
+        samples: &Samples,
+        origin: &[f64],
+        dropped: &mut Vec<Dropped>,
+    ) -> Result<Space> {
         let d = samples.d();
         let mut space = Space::plain(d, self.fit_intercept);
+        space.origin.copy_from_slice(origin);
         let (l1, l2) = (
             self.reg_param * self.elastic_net_param,
             self.reg_param * (1.0 - self.elastic_net_param),
@@ -260,7 +273,7 @@ impl LogisticRegression {
         let mut constant = Vec::new();
         for (j, variance) in variances.into_iter().enumerate() {
             // A column with one value may have a variance of rounding errors.
-            if moments.min[j] >= moments.max[j] || variance <= 0.0 {
+            if moments.min[j] >= moments.max[j] {
                 if self.standardization || self.fit_intercept {
                     constant.push(j);
                 }
@@ -283,9 +296,20 @@ impl LogisticRegression {
         Ok(space.without(&constant))
     }
 
+    /// The tolerance of the solver. Where standard errors are wanted, the estimates must be exact
+    /// in their measure: a log-likelihood 10⁻¹⁰ below the highest one moves none of them by more
+    /// than some 10⁻⁵ of its standard error.
+    fn tolerance(&self, weight: f64) -> f64 {
+        match self.reg_param == 0.0 && self.standard_errors {
+            true => self.tol.min(1e-10 / weight),
+            false => self.tol,
+        }
+    }
+
     fn solve(&self, samples: &Samples, plan: &Plan, weight: f64, start: &[f64]) -> Result<Report> {
         let space = &plan.space;
-        let options = Options { tol: self.tol, max_iter: self.max_iter, ..Options::default() };
+        let options =
+            Options { tol: self.tolerance(weight), max_iter: self.max_iter, ..Options::default() };
         let mut full = LogisticObjective { blocks: samples.blocks(), space, weight };
         let has_l1 = space.l1.iter().any(|l1| *l1 > 0.0);
         let narrow = space.dim() <= WIDEST_HESSIAN;
@@ -328,20 +352,59 @@ struct Plan {
 /// Work of an exact Hessian, in rows × coordinates², below which no sample is taken.
 const SMALL: f64 = 5e8;
 
+/// A mean of more deviations than this is taken from its feature before squares are summed: they
+/// keep `16 − 2·log₁₀` of it digits of what the feature varies by.
+const FAR: f64 = 100.0;
+
+/// A sample of the rows, if the data are large enough for one to pay.
+fn sample_of(samples: &Samples, intercept: bool) -> Result<Option<Samples>> {
+    let (n, k) = (samples.n(), samples.d() + usize::from(intercept));
+    let wanted = (n / 25).max(200 * k as u64).max(10_000);
+    let every = n / wanted;
+    let pays = n as f64 * (k * k) as f64 > SMALL && every >= 4 && k <= WIDEST_HESSIAN;
+    if pays { samples.sampled(every).map(Some) } else { Ok(None) }
+}
+
+/// Refuses features whose squares are too large or too small for a float.
+fn in_reach(samples: &Samples, moments: &Moments) -> Result<()> {
+    for (j, variance) in moments.population_variance().into_iter().enumerate() {
+        let (min, max) = (moments.min[j], moments.max[j]);
+        // The reciprocal must be a float too.
+        if min < max && !(1e-300..1e300).contains(&variance) {
+            let problem = format!(
+                "goes from {min:e} to {max:e}, whose squares are out of a float's reach: learn \
+                 from it in another unit"
+            );
+            return Err(Error::column("logistic regression", &samples.names()[j], problem));
+        }
+    }
+    Ok(())
+}
+
+/// Where features lie that are far from zero, if there are any.
+fn far_from_zero(moments: &Moments) -> Option<Vec<f64>> {
+    let deviations = moments.population_variance().into_iter().map(f64::sqrt);
+    let mut origin = vec![0.0; moments.d()];
+    for (j, deviation) in deviations.enumerate() {
+        if moments.min[j] < moments.max[j] && moments.mean[j].abs() > FAR * deviation {
+            origin[j] = moments.mean[j];
+        }
+    }
+    let is_useful = |x: &f64| x.abs() > 0.0 && x.is_finite();
+    (origin.iter().any(is_useful) && origin.iter().all(|x| x.is_finite())).then_some(origin)
+}
+
 impl Plan {
     fn new(
         params: &LogisticRegression,
         samples: &Samples,
+        origin: &[f64],
+        sample: Option<Samples>,
         dropped: &mut Vec<Dropped>,
     ) -> Result<Self> {
-        let mut space = params.space(samples, dropped)?;
-        let (n, k) = (samples.n(), space.dim());
-        let wanted = (n / 25).max(200 * k as u64).max(10_000);
-        let every = n / wanted;
-        let pays = n as f64 * (k * k) as f64 > SMALL && every >= 4 && k <= WIDEST_HESSIAN;
-        let sample = if pays { Some(samples.sampled(every)?) } else { None };
+        let mut space = params.space(samples, origin, dropped)?;
         let unpenalised = params.reg_param == 0.0;
-        if unpenalised && k <= WIDEST_HESSIAN {
+        if unpenalised && space.dim() <= WIDEST_HESSIAN {
             let aliased = aliased(samples, sample.as_ref(), &space)?;
             dropped.extend(aliased.iter().map(|&a| Dropped {
                 feature: samples.names()[space.active[a]].clone(),
@@ -403,15 +466,42 @@ impl Estimator<Samples> for LogisticRegression {
     ///
     /// # Cost
     ///
-    /// One pass over the labels, one for means and deviations if features are standardised, then
-    /// the solver's (see the model's summary), then for standard errors one for the information
-    /// matrix, and one more with groups.
+    /// One pass over the labels, one for means and deviations (over a sample, if the data are
+    /// large and not standardised), then the solver's (see the model's summary), then for standard
+    /// errors one for the information matrix, and one more with groups. Dense data with a feature
+    /// whose mean is more than a hundred deviations from zero are copied once, nearer to it.
     fn fit(&self, samples: &Samples) -> Result<LogisticRegressionModel> {
         self.check()?;
+        one_class(&passes::labels(samples)?)?;
+        let sample = sample_of(samples, self.fit_intercept)?;
+        let moments = match &sample {
+            Some(sample) if !self.standardization => sample.moments()?,
+            _ => samples.moments()?,
+        };
+        in_reach(samples, &moments)?;
+        match far_from_zero(&moments).filter(|_| self.fit_intercept && !samples.is_sparse()) {
+            None => self.fit_from(samples, &vec![0.0; samples.d()], sample),
+            Some(origin) => {
+                drop(sample);
+                let moved = samples.moved(&origin);
+                let sample = sample_of(&moved, true)?;
+                self.fit_from(&moved, &origin, sample)
+            }
+        }
+    }
+}
+
+impl LogisticRegression {
+    /// The fit to samples from whose features `origin` was taken.
+    fn fit_from(
+        &self,
+        samples: &Samples,
+        origin: &[f64],
+        sample: Option<Samples>,
+    ) -> Result<LogisticRegressionModel> {
         let labels = passes::labels(samples)?;
-        one_class(&labels)?;
         let mut dropped = Vec::new();
-        let plan = Plan::new(self, samples, &mut dropped)?;
+        let plan = Plan::new(self, samples, origin, sample, &mut dropped)?;
         let space = &plan.space;
         let share = labels.positive / labels.weight;
         let mut start = vec![0.0; space.dim()];
@@ -420,7 +510,7 @@ impl Estimator<Samples> for LogisticRegression {
         }
         let report = self.solve(samples, &plan, labels.weight, &start)?;
         let summary = self.summarise(samples, space, &labels, &report, dropped)?;
-        let (coefficients, intercept) = space.to_raw(&report.w);
+        let (coefficients, intercept) = space.to_original(&report.w);
         Ok(LogisticRegressionModel {
             coefficients,
             intercept,

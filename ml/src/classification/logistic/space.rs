@@ -28,6 +28,9 @@ pub(super) struct Space {
     pub(super) l1: Vec<f64>,
     /// Whether the last coordinate is an intercept.
     pub(super) intercept: bool,
+    /// What was taken from each feature of the data before this began; all zeros where they are
+    /// near enough to zero, and without an intercept.
+    pub(super) origin: Vec<f64>,
 }
 
 impl Space {
@@ -41,6 +44,7 @@ impl Space {
             l2: vec![0.0; d],
             l1: vec![0.0; d],
             intercept,
+            origin: vec![0.0; d],
         }
     }
 
@@ -62,6 +66,7 @@ impl Space {
             shift: keep(&self.shift),
             l2: keep(&self.l2),
             l1: keep(&self.l1),
+            origin: self.origin.clone(),
             ..*self
         }
     }
@@ -75,6 +80,13 @@ impl Space {
             b -= v[j] * self.shift[a];
         }
         (v, b)
+    }
+
+    /// Coefficients and intercept for the features as they came, before their origin was moved.
+    pub(super) fn to_original(&self, u: &[f64]) -> (Vec<f64>, f64) {
+        let (v, b) = self.to_raw(u);
+        let moved: f64 = v.iter().zip(&self.origin).map(|(v, origin)| v * origin).sum();
+        (v, b - moved)
     }
 
     /// A raw gradient (`d` features, then the intercept's) in this space.
@@ -110,15 +122,16 @@ impl Space {
         }
     }
 
-    /// The matrix `T` with `raw = T·u` over (active features, intercept): what turns a covariance
-    /// in this space into one of raw coefficients. `dim` rows of `dim`.
-    pub(super) fn to_raw_matrix(&self) -> Vec<f64> {
+    /// The matrix `T` with `original = T·u` over (active features, intercept): what turns a
+    /// covariance in this space into one of the coefficients. `dim` rows of `dim`.
+    pub(super) fn to_original_matrix(&self) -> Vec<f64> {
         let (k, dim) = (self.active.len(), self.dim());
         let mut t = vec![0.0; dim * dim];
         for a in 0..k {
             t[a * dim + a] = self.scale[a];
             if self.intercept {
-                t[k * dim + a] = -self.scale[a] * self.shift[a];
+                let shift = self.shift[a] + self.origin[self.active[a]];
+                t[k * dim + a] = -self.scale[a] * shift;
             }
         }
         if self.intercept {
@@ -190,6 +203,7 @@ mod tests {
             l2: vec![0.0; 2],
             l1: vec![0.0; 2],
             intercept: true,
+            origin: vec![0.0; 3],
         }
     }
 

@@ -329,7 +329,7 @@ impl Numbers {
 fn inferences(errors: &mut StandardErrors) -> Vec<([&'static str; 2], &mut Inference)> {
     match errors {
         StandardErrors::Available { plain, clustered } => {
-            let clustered = clustered.iter_mut().map(|inference| (CLUSTERED, inference));
+            let clustered = clustered.iter_mut().flatten().map(|inference| (CLUSTERED, inference));
             std::iter::once((PLAIN, plain)).chain(clustered).collect()
         }
         StandardErrors::Unavailable(_) => Vec::new(),

@@ -281,6 +281,99 @@ fn sparse_samples_give_the_dense_fit_with_the_same_bits_anywhere() {
 }
 
 #[test]
+fn slopes_and_their_errors_do_not_depend_on_where_features_lie() {
+    let (x, y) = data(3_000, 4, 31);
+    let x = x.mapv(|x| (64.0 * x).round() / 64.0); // adding the offsets is exact
+    let groups: Vec<u64> = (0..3_000).map(|i| i / 7).collect();
+    for (reg_param, standardization) in [(0.0, true), (0.0, false), (0.1, true), (0.1, false)] {
+        let estimator = LogisticRegression::new()
+            .reg_param(reg_param)
+            .standardization(standardization)
+            .tol(1e-20);
+        let fit = |ctx: &Context, offset: f64| {
+            let samples = ArraySamples::new(&x + offset, y.clone()).groups(groups.clone());
+            estimator.fit(&samples.build(ctx).unwrap()).unwrap()
+        };
+        let near = fit(&Context::local(), 0.0);
+        for offset in [1e3, -1e5, 1e7, 1e9, 1e12] {
+            let models: Vec<_> =
+                [1, 3].into_iter().flat_map(|n| on_ranks(n, |ctx| fit(ctx, offset))).collect();
+            assert!(models.iter().all(|model| bits(model) == bits(&models[0])));
+            let far = &models[0];
+            assert!(far.summary.is_converged() && far.summary.dropped.is_empty(), "{offset}");
+            for (a, b) in far.coefficients.iter().zip(&near.coefficients) {
+                assert!((a - b).abs() < 1e-9 * b.abs().max(1e-2), "{offset}: {a} {b}");
+            }
+            let intercept = near.intercept - offset * near.coefficients.iter().sum::<f64>();
+            assert!((far.intercept / intercept - 1.0).abs() < 1e-8, "{offset}");
+            let errors = |model: &LogisticRegressionModel| match &model.summary.standard_errors {
+                Available { plain, clustered: Some(Ok(clustered)) } => {
+                    [&plain.std_errors()[..4], &clustered.std_errors()[..4]].concat()
+                }
+                _ => Vec::new(),
+            };
+            assert_eq!(errors(far).len(), if reg_param > 0.0 { 0 } else { 8 });
+            for (a, b) in errors(far).iter().zip(errors(&near)) {
+                assert!((a / b - 1.0).abs() < 1e-9, "{offset}: {a} {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn features_out_of_reach_are_refused_by_name_and_large_ones_are_not() {
+    let (x, y) = data(500, 2, 33);
+    let ctx = Context::local();
+    for standardization in [true, false] {
+        let fit = |x: Array2<f64>| {
+            let samples = ArraySamples::new(x, y.clone()).names(["a", "b"]).build(&ctx).unwrap();
+            LogisticRegression::new().standardization(standardization).fit(&samples)
+        };
+        for scale in [1e160, 1e-170] {
+            let mut x = x.clone();
+            x.column_mut(1).mapv_inplace(|x| x * scale);
+            let error = fit(x).unwrap_err();
+            assert!(matches!(&error, Error::Column { column, .. } if column == "b"), "{error}");
+        }
+    }
+    let near =
+        LogisticRegression::new().fit(&Samples::from_arrays(&ctx, x.clone(), y.clone()).unwrap());
+    let far =
+        LogisticRegression::new().fit(&Samples::from_arrays(&ctx, &x * 1e100, y.clone()).unwrap());
+    let (near, far) = (near.unwrap().coefficients[0], far.unwrap().coefficients[0] * 1e100);
+    assert!((near / far - 1.0).abs() < 1e-7, "{near} {far}");
+}
+
+#[test]
+fn estimates_with_errors_are_exact_in_their_measure_by_default() {
+    let (x, y) = data(4_000, 6, 35);
+    let samples = Samples::from_arrays(&Context::local(), x, y).unwrap();
+    let default = LogisticRegression::new().fit(&samples).unwrap();
+    let exact = LogisticRegression::new().tol(1e-22).fit(&samples).unwrap();
+    let errors = exact.summary.standard_errors.best().unwrap().std_errors();
+    for ((a, b), error) in default.coefficients.iter().zip(&exact.coefficients).zip(errors) {
+        assert!((a - b).abs() < 2e-5 * error, "{a} {b} {error}");
+    }
+}
+
+#[test]
+fn clustered_errors_that_cannot_be_had_are_not_replaced() {
+    let (x, y) = data(8, 2, 37);
+    let ctx = Context::local();
+    let y =
+        Array1::from_shape_fn(8, |i| if i < 8 { f64::from(u8::from(i % 2 == 0)) } else { y[i] });
+    let fit = |groups: Vec<u64>, weight: f64| {
+        let samples = ArraySamples::new(x.clone(), y.clone()).groups(groups);
+        let samples = samples.weights(Array1::from_elem(8, weight)).build(&ctx).unwrap();
+        LogisticRegression::new().fit(&samples).unwrap().summary.standard_errors
+    };
+    let one = fit(vec![7; 8], 1.0).best().unwrap_err().to_string();
+    assert!(one.contains("one group"), "{one}");
+    let light = fit((0..8).collect(), 0.3).best().unwrap_err().to_string();
+    assert!(light.contains("weights sum to"), "{light}");
+}
+
+#[test]
 fn a_row_alone_is_predicted_as_among_others() {
     let ctx = Context::local();
     let (x, y) = data(700, 11, 14);
