@@ -21,15 +21,12 @@ const PARTITIONS: usize = 32;
 const CACHED: u64 = 1 << 28;
 
 /// Times both sides in turns and compares what they answer.
-fn side_by_side<A: PartialEq + std::fmt::Debug>(
+fn side_by_side<A: PartialEq + std::fmt::Debug + Send>(
     request: &Request,
     ctx: &Context,
     mut ours: impl FnMut() -> Result<A, Box<dyn Error>>,
     bare: impl Fn() -> Result<A, Box<dyn Error>> + Sync + Send,
-) -> Result<(A, Value), Box<dyn Error>>
-where
-    A: Send,
-{
+) -> Result<(A, Value), Box<dyn Error>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(ctx.threads()).build()?;
     let (mut here, mut there) = (Vec::new(), Vec::new());
     let mut answer = None;
@@ -98,6 +95,7 @@ fn both(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
     (a.0 + b.0, a.1.wrapping_add(b.1))
 }
 
+#[expect(clippy::iter_over_hash_type, reason = "sums of whole numbers do not depend on the order")]
 fn merged<K: Hash + Eq>(a: HashMap<K, u64>, b: HashMap<K, u64>) -> HashMap<K, u64> {
     let (mut large, small) = if a.len() < b.len() { (b, a) } else { (a, b) };
     for (key, value) in small {

@@ -41,7 +41,8 @@ const PATIENTS: u32 = 70_000;
 
 fn main() -> ExitCode {
     match Words::parse().and_then(|words| run(&words)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if report::is_said() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("readmission: {error}");
             ExitCode::FAILURE
@@ -65,7 +66,7 @@ fn run(words: &Words) -> Outcome<()> {
 
 fn read(ctx: &Context, path: &Path) -> Outcome<Table> {
     say!("data: {}", path.display());
-    Ok(CsvReader::new(path).null_tokens(["?"]).on_bad_record(OnBadRecord::Skip).read(ctx)?)
+    Ok(prepare::reader(path).on_bad_record(OnBadRecord::Skip).read(ctx)?)
 }
 
 /// A generated table, read back from a file like the real one.
@@ -74,7 +75,7 @@ fn generated(ctx: &Context, seed: u64) -> Outcome<Table> {
     let name = format!("firesteel-readmission-{}.csv", std::process::id());
     let file = Temporary(std::env::temp_dir().join(name));
     Readmission::new(PATIENTS).seed(seed).write_csv(&file.0)?;
-    Ok(CsvReader::new(&file.0).null_tokens(["?"]).read(ctx)?)
+    Ok(prepare::reader(&file.0).read(ctx)?)
 }
 
 /// A file that goes when it is dropped.

@@ -1,5 +1,7 @@
 //! From raw rows to what the model sees: a value that is saved with the model.
 
+use std::path::Path;
+
 use firesteel::ml::feature::{DropLevel, Nulls, Strategy};
 use firesteel::prelude::*;
 use firesteel::table::Expr;
@@ -47,8 +49,58 @@ const CATEGORIES: [&str; 14] = [
     "diabetesMed",
 ];
 
+/// Columns of text, some of which look like numbers in a short file; the others of [`CATEGORIES`]
+/// are numbered codes.
+const TEXTS: [&str; 18] = [
+    "race",
+    "gender",
+    "age",
+    "payer_code",
+    "medical_specialty",
+    "diag_1",
+    "diag_2",
+    "diag_3",
+    "max_glu_serum",
+    "A1Cresult",
+    "metformin",
+    "glipizide",
+    "glyburide",
+    "insulin",
+    "change",
+    "diabetesMed",
+    "weight",
+    "readmitted",
+];
+
+/// Columns of whole numbers that are needed.
+const WHOLE: [&str; 13] = [
+    "encounter_id",
+    PATIENT,
+    "admission_type_id",
+    "discharge_disposition_id",
+    "admission_source_id",
+    "time_in_hospital",
+    "num_lab_procedures",
+    "num_procedures",
+    "num_medications",
+    "number_outpatient",
+    "number_emergency",
+    "number_inpatient",
+    "number_diagnoses",
+];
+
+/// A reader of raw stays, their types given, so that any part of the table is read alike.
+pub(crate) fn reader(path: &Path) -> CsvReader {
+    let reader = CsvReader::new(path).null_tokens(["?"]);
+    let reader = TEXTS.iter().fold(reader, |reader, name| reader.column_type(name, Type::String));
+    WHOLE.iter().fold(reader, |reader, name| reader.column_type(name, Type::I64))
+}
+
 /// The stays after which a patient can return.
 pub(crate) fn without_deaths(table: &Table) -> Outcome<Table> {
+    if table.count()? == 0 {
+        return Err("the table has no rows".into());
+    }
     Ok(table.filter(!col("discharge_disposition_id").is_in(ENDED))?)
 }
 
@@ -108,6 +160,7 @@ pub(crate) fn pipeline() -> Pipeline {
         .stage(
             StringIndexer::new(categories.clone())
                 .min_count(RARE)
+                .other("rare")
                 .nulls(Nulls::Level)
                 .handle_invalid(HandleInvalid::Keep),
         )
@@ -115,7 +168,7 @@ pub(crate) fn pipeline() -> Pipeline {
         .stage(Imputer::new(NUMBERS).strategy(Strategy::Median))
         .stage(StandardScaler::new(NUMBERS).with_mean(true))
         .stage(VectorAssembler::new(features))
-        .stage(LogisticRegression::new().label(LABEL).group(PATIENT).tol(1e-14))
+        .stage(LogisticRegression::new().label(LABEL).group(PATIENT).row_key("encounter_id"))
 }
 
 /// The columns of a scored table that are worth keeping.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use firesteel::core::storage::write_atomic;
 use firesteel::ml::classification::CoefficientRow;
@@ -13,10 +14,23 @@ use serde_json::json;
 
 use crate::{Outcome, prepare};
 
+/// Whether a line could not be printed, other than for want of a reader.
+static LOST: AtomicBool = AtomicBool::new(false);
+
 /// Prints a line. Whoever reads may have seen enough and gone (`| head`): the rest of the work is
 /// done all the same.
 pub(crate) fn say(line: std::fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    if let Err(error) = writeln!(std::io::stdout(), "{line}")
+        && error.kind() != ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        eprintln!("readmission: standard output: {error}");
+    }
+}
+
+/// Whether everything that was said was written.
+pub(crate) fn is_said() -> bool {
+    !LOST.load(Ordering::Relaxed)
 }
 
 /// Levels of the confidence intervals.
@@ -62,9 +76,11 @@ pub(crate) fn coefficients(model: &LogisticRegressionModel) -> Outcome<()> {
         summary.iterations,
         summary.stop
     );
+    // The level for values that were never seen is constant while nothing but seen ones is there.
     let dropped: Vec<String> = summary
         .dropped
         .iter()
+        .filter(|dropped| !dropped.feature.ends_with("=__unknown"))
         .map(|dropped| format!("{} ({:?})", dropped.feature, dropped.because))
         .collect();
     if !dropped.is_empty() {

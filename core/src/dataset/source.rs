@@ -22,6 +22,9 @@ fn default_partitions(rows: u64) -> usize {
     rows.div_ceil(ROWS).clamp(1, MOST_PARTITIONS) as usize
 }
 
+/// Partitions that one may ask for, at most.
+const MOST_ASKED: usize = 1 << 20;
+
 /// Rows `[p·n/k, (p + 1)·n/k)` of `n` in `k` partitions.
 fn slice(rows: u64, partitions: usize, partition: usize) -> Range<u64> {
     let border = |p: usize| (u128::from(rows) * p as u128 / partitions as u128) as u64;
@@ -49,7 +52,7 @@ impl Context {
         self.vector(call("parallelize"), rows, partitions)
     }
 
-    /// [`parallelize`](Self::parallelize) into a given number of partitions (at least one):
+    /// [`parallelize`](Self::parallelize) into a given number of partitions (from 1 to 2²⁰; what lies outside is taken as the nearer end):
     /// partition `p` of `k` has rows `[p·n/k, (p + 1)·n/k)`.
     #[track_caller]
     pub fn parallelize_in<T: Data>(
@@ -61,7 +64,7 @@ impl Context {
     }
 
     fn vector<T: Data>(&self, call: Call, rows: Vec<T>, partitions: usize) -> Dataset<T> {
-        let partitions = partitions.max(1);
+        let partitions = partitions.clamp(1, MOST_ASKED);
         Dataset::from_source(self, call, partitions, Vector { rows: Arc::new(rows), partitions })
     }
 
@@ -82,14 +85,14 @@ impl Context {
         self.counted(call("range"), range, default_partitions(rows))
     }
 
-    /// [`range`](Self::range) into a given number of partitions (at least one).
+    /// [`range`](Self::range) into a given number of partitions (from 1 to 2²⁰; what lies outside is taken as the nearer end).
     #[track_caller]
     pub fn range_in(&self, range: Range<u64>, partitions: usize) -> Dataset<u64> {
         self.counted(call("range"), range, partitions)
     }
 
     fn counted(&self, call: Call, range: Range<u64>, partitions: usize) -> Dataset<u64> {
-        let partitions = partitions.max(1);
+        let partitions = partitions.clamp(1, MOST_ASKED);
         Dataset::from_source(self, call, partitions, Integers { range, partitions })
     }
 

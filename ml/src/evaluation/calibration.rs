@@ -30,7 +30,9 @@ pub enum CalibrationGroups {
 impl CalibrationGroups {
     fn check(&self) -> Result<()> {
         match self {
-            Self::EqualCount(groups) => require("groups", groups, "at least 1", *groups >= 1),
+            Self::EqualCount(groups) => {
+                require("groups", groups, "from 1 to a million", (1..=1_000_000).contains(groups))
+            }
             Self::SplitAt(edges) => {
                 let rise = edges.windows(2).all(|pair| pair[0] < pair[1]);
                 let rise = rise && edges.iter().all(|edge| edge.is_finite());

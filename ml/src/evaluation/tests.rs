@@ -289,7 +289,7 @@ fn measures_that_need_more_say_what_is_missing() {
 
     let groups = |groups| zeros.calibration_table(&groups).unwrap_err().to_string();
     let none = groups(CalibrationGroups::EqualCount(0));
-    assert_eq!(none, "parameter `groups` must be at least 1, got 0");
+    assert_eq!(none, "parameter `groups` must be from 1 to a million, got 0");
     assert!(groups(CalibrationGroups::SplitAt(vec![0.5, 0.5])).contains("`split_at`"));
     assert!(groups(CalibrationGroups::SplitAt(vec![f64::NAN])).contains("`split_at`"));
 }

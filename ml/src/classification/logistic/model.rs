@@ -110,8 +110,17 @@ impl LogisticRegressionModel {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if the row has another number of features than the model.
+    /// [`Error::Shape`] if the row has another number of features than the model,
+    /// [`Error::BadValue`] for a feature that is not finite.
     pub fn margin(&self, row: &[f64]) -> Result<f64> {
+        if let Some(j) = row.iter().position(|x| !x.is_finite()) {
+            return Err(Error::BadValue {
+                row: 0,
+                column: self.names.get(j).cloned().unwrap_or_default(),
+                value: row[j].to_string(),
+                expected: "a finite number".into(),
+            });
+        }
         let expected = self.coefficients.len();
         let wrong = || Error::Shape { what: "features of a row".into(), expected, got: row.len() };
         let rows = DenseRows::new(row, 1, expected).map_err(|_| wrong())?;

@@ -1,9 +1,11 @@
 //! Logistic regression as a stage of a pipeline.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch};
+use firesteel_core::Context;
 use firesteel_table::{Schema, Table, Type, Value, dense_vectors, sparse_vectors};
 use serde::{Deserialize, Serialize};
 
@@ -177,12 +179,16 @@ impl LogisticRegressionStage {
             problem: error.to_string(),
         };
         if let Ok(vectors) = dense_vectors(features) {
+            for (i, row) in (0..n).filter_map(|i| Some((i, vectors.row(i)?))) {
+                self.require_finite(i, row, |j| j)?;
+            }
             let rows = DenseRows::new(vectors.values(), n, vectors.size()).map_err(shape)?;
             margins(&rows, w, b, &mut out).map_err(shape)?;
         } else {
             let vectors = sparse_vectors(features)?;
             let (mut offsets, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
-            for (columns, row) in (0..n).filter_map(|i| vectors.row(i)) {
+            for (i, (columns, row)) in (0..n).filter_map(|i| Some((i, vectors.row(i)?))) {
+                self.require_finite(i, row, |place| columns[place] as usize)?;
                 indices.extend_from_slice(columns);
                 values.extend_from_slice(row);
                 offsets.push(values.len());
@@ -190,11 +196,19 @@ impl LogisticRegressionStage {
             let rows = CsrRows::new(&offsets, &indices, &values, w.len()).map_err(shape)?;
             csr_margins(&rows, w, b, &mut out).map_err(shape)?;
         }
-        // A feature that is no number would otherwise pass as a probability that is none.
-        match out.iter().position(|margin| margin.is_nan()) {
-            Some(row) => Err(self.bad_features(row, "a feature that is not a number")),
-            None => Ok(out),
-        }
+        Ok(out)
+    }
+
+    /// Refuses features that are not finite: they would pass as probabilities of 0, 1 or none.
+    fn require_finite(
+        &self,
+        row: usize,
+        values: &[f64],
+        at: impl Fn(usize) -> usize,
+    ) -> Result<()> {
+        let Some(place) = values.iter().position(|x| !x.is_finite()) else { return Ok(()) };
+        let name = self.model.names.get(at(place)).map_or("", String::as_str);
+        Err(self.bad_features(row, &format!("{} in `{name}`", values[place])))
     }
 
     fn bad_features(&self, row: usize, found: &str) -> Error {
@@ -265,6 +279,59 @@ impl FittedStage for LogisticRegressionStage {
             saved = saved.with(name, &[values.len()], values)?;
         }
         Ok(saved)
+    }
+}
+
+impl LogisticRegressionModel {
+    /// The model as a file has it: that of a [`LogisticRegressionStage`] with columns of the
+    /// default names, so that it can be loaded as either.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ModelFile`] if it cannot be written as one.
+    pub fn to_saved(&self) -> Result<Saved> {
+        let columns = LogisticColumns::default();
+        LogisticRegressionStage { model: self.clone(), columns }.to_saved()
+    }
+
+    /// Writes the model to one file, once, on the root; collective.
+    ///
+    /// # Errors
+    ///
+    /// [`firesteel_core::Error::File`], inside [`Error::Core`], if it cannot be written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use firesteel_core::Context;
+    /// # use firesteel_ml::classification::{LogisticRegression, LogisticRegressionModel};
+    /// # use firesteel_ml::{Estimator, Samples};
+    /// # use ndarray::array;
+    /// # fn main() -> firesteel_ml::Result<()> {
+    /// # let ctx = Context::local();
+    /// # let x = array![[0.0], [1.0], [2.0], [3.0]];
+    /// # let samples = Samples::from_arrays(&ctx, x, array![0.0, 1.0, 0.0, 1.0])?;
+    /// # let path = std::env::temp_dir().join(format!("readmission-{}.fsm", std::process::id()));
+    /// let model = LogisticRegression::new().fit(&samples)?;
+    /// model.save(&ctx, &path)?;
+    /// assert_eq!(LogisticRegressionModel::load(&path)?, model);
+    /// # std::fs::remove_file(path).ok();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn save(&self, ctx: &Context, path: impl AsRef<Path>) -> Result<()> {
+        self.to_saved()?.save(ctx, path)
+    }
+
+    /// Reads a model from a file, by this process alone.
+    ///
+    /// # Errors
+    ///
+    /// [`firesteel_core::Error::File`], inside [`Error::Core`], if it cannot be read;
+    /// [`Error::ModelFile`] if it is damaged, or another kind of model.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        Ok(LogisticRegressionStage::from_saved(&Saved::read(path)?)?.model)
     }
 }
 
