@@ -23,10 +23,12 @@ fn stays(ctx: &Context, partitions: usize, shuffled: bool) -> Table {
     Table::from_dataset(schema, ctx.parallelize_in(batches, partitions))
 }
 
-fn pipeline() -> Pipeline {
+/// With rows brought into the order of a key, or taken as they come.
+fn pipeline(has_key: bool) -> Pipeline {
     let numbers = ["time_in_hospital", "num_medications", "number_inpatient"];
     let categories = ["gender", "insulin", "A1Cresult"];
     let features: Vec<&str> = numbers.iter().chain(&categories).copied().collect();
+    let regression = LogisticRegression::new().group("patient_nbr");
     Pipeline::new()
         .stage(Derive::new("label", col("readmitted").eq("<30").cast(Type::F64)))
         .stage(StringIndexer::new(categories).min_count(20))
@@ -34,34 +36,46 @@ fn pipeline() -> Pipeline {
         .stage(Imputer::new(numbers))
         .stage(StandardScaler::new(numbers).with_mean(true))
         .stage(VectorAssembler::new(features))
-        .stage(LogisticRegression::new().group("patient_nbr").row_key("encounter_id"))
+        .stage(if has_key { regression.row_key("encounter_id") } else { regression })
 }
 
-/// The saved file's bytes and the bits of the metrics.
-fn file_and_metrics(ctx: &Context, table: &Table) -> (Vec<u8>, Vec<f64>) {
-    let model = pipeline().fit(table).unwrap();
+/// The saved file's bytes, and the bits of the metrics and of the odds ratios' table.
+fn file_and_metrics(ctx: &Context, table: &Table, has_key: bool) -> (Vec<u8>, Vec<f64>) {
+    let model = pipeline(has_key).fit(table).unwrap();
     let scored = model.transform(table).unwrap();
     let (p, y) = (scored.column_f64("probability").unwrap(), scored.column_f64("label").unwrap());
     let metrics = BinaryMetrics::new(&Scored::from_slices(ctx, &p, &y).unwrap()).unwrap();
-    let found = vec![
+    let line = metrics.calibration_line().unwrap();
+    let mut found = vec![
+        line.slope.value,
+        line.intercept.value,
         metrics.area_under_roc().unwrap(),
         metrics.average_precision().unwrap(),
         metrics.brier().unwrap(),
         metrics.log_loss().unwrap(),
     ];
+    let logistic: &LogisticRegressionStage = model.find().unwrap();
+    for row in logistic.model.summary.standard_errors.best().unwrap().table(0.95).unwrap() {
+        found.extend([row.estimate, row.std_error, row.p_value, row.lower, row.upper]);
+    }
     (model.to_bytes().unwrap(), found)
 }
 
 #[test]
 fn a_pipeline_and_its_metrics_have_the_same_bits_everywhere() {
-    let mut first = None;
-    for (partitions, shuffled) in
-        PARTITIONS.iter().flat_map(|&partitions| [(partitions, false), (partitions, true)])
-    {
-        let order = if shuffled { "shuffled" } else { "in order" };
-        let name = format!("{partitions} partitions, {order}");
-        let found = grid(&name, |ctx| file_and_metrics(ctx, &stays(ctx, partitions, shuffled)));
-        let found = bits(&found);
-        assert!(*first.get_or_insert_with(|| found.clone()) == found, "{name}: other bits");
+    // Without a key the rows must come in one order; with one, in any.
+    for (has_key, orders) in [(true, &[false, true][..]), (false, &[false])] {
+        let mut first = None;
+        for (&partitions, &shuffled) in PARTITIONS
+            .iter()
+            .flat_map(|partitions| orders.iter().map(move |order| (partitions, order)))
+        {
+            let order = if shuffled { "shuffled" } else { "in order" };
+            let name = format!("{partitions} partitions, {order}, key: {has_key}");
+            let run =
+                |ctx: &Context| file_and_metrics(ctx, &stays(ctx, partitions, shuffled), has_key);
+            let found = bits(&grid(&name, run));
+            assert!(*first.get_or_insert_with(|| found.clone()) == found, "{name}: other bits");
+        }
     }
 }
