@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::ThreadId;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::data::Wire;
 use crate::error::{Error, Result, TaskFailure};
 use crate::job::Job;
+use crate::pool::Pool;
 use crate::store::Store;
 use crate::transport::{Alone, Transport};
 
@@ -38,7 +38,7 @@ pub struct Context {
 struct Inner {
     transport: Box<dyn Transport>,
     threads: usize,
-    pool: OnceLock<Result<ThreadPool>>,
+    pool: OnceLock<Result<Pool>>,
     seed: u64,
     progress: bool,
     store: Store,
@@ -261,15 +261,13 @@ impl Context {
         self.inner.progress && self.is_root()
     }
 
-    pub(crate) fn pool(&self) -> Result<&ThreadPool> {
-        let make = || {
-            ThreadPoolBuilder::new()
-                .num_threads(self.inner.threads)
-                .thread_name(|i| format!("firesteel-{i}"))
-                .build()
-                .map_err(|error| Error::parameter("threads", self.inner.threads, error.to_string()))
+    pub(crate) fn pool(&self) -> Result<&Pool> {
+        let threads = self.inner.threads;
+        let refused = |error: rayon::ThreadPoolBuildError| {
+            Error::parameter("threads", threads, error.to_string())
         };
-        self.inner.pool.get_or_init(make).as_ref().map_err(Clone::clone)
+        let made = self.inner.pool.get_or_init(|| Pool::new(threads).map_err(refused));
+        made.as_ref().map_err(Clone::clone)
     }
 
     pub(crate) fn next_node(&self) -> u64 {

@@ -297,12 +297,7 @@ impl<'a> Job<'a> {
             }
         };
         let workers = self.ctx.threads().min(partitions.len());
-        let pool = self.ctx.pool()?;
-        pool.scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|_| worker());
-            }
-        });
+        self.ctx.pool()?.run(workers, &worker);
         if let Some((_, error)) = into_inner(failed) {
             return Err(error);
         }

@@ -31,6 +31,7 @@ mod fingerprint;
 pub mod hash;
 mod job;
 mod memory;
+mod pool;
 pub mod rng;
 pub mod storage;
 mod store;
