@@ -72,28 +72,21 @@ const TEXTS: [&str; 18] = [
     "readmitted",
 ];
 
-/// Columns of whole numbers that are needed.
-const WHOLE: [&str; 13] = [
+/// Columns of whole numbers that are codes; all of [`NUMBERS`] but the derived first one are counts.
+const CODES: [&str; 5] = [
     "encounter_id",
     PATIENT,
     "admission_type_id",
     "discharge_disposition_id",
     "admission_source_id",
-    "time_in_hospital",
-    "num_lab_procedures",
-    "num_procedures",
-    "num_medications",
-    "number_outpatient",
-    "number_emergency",
-    "number_inpatient",
-    "number_diagnoses",
 ];
 
 /// A reader of raw stays, their types given, so that any part of the table is read alike.
 pub(crate) fn reader(path: &Path) -> CsvReader {
     let reader = CsvReader::new(path).null_tokens(["?"]);
     let reader = TEXTS.iter().fold(reader, |reader, name| reader.column_type(name, Type::String));
-    WHOLE.iter().fold(reader, |reader, name| reader.column_type(name, Type::I64))
+    let whole = CODES.iter().chain(&NUMBERS[1..]);
+    whole.fold(reader, |reader, name| reader.column_type(name, Type::I64))
 }
 
 /// The stays after which a patient can return.
