@@ -124,8 +124,8 @@ fn eight(digits: u64) -> u64 {
     fours.wrapping_mul(10_000 * (1 << 32) + 1) >> 32
 }
 
-/// The same with the instructions of AVX2, in 0.4 of the time: two tables' lookups in place of wide
-/// shifts.
+/// The same with the instructions of AVX2, a table's lookup in place of wide shifts: a pass over a
+/// file of 10⁸ numbers took 0.63 of the time that it took with plain Rust.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Number, POWERS, Reader, Verdict, run as run_with};
