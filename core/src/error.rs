@@ -199,6 +199,23 @@ pub enum Error {
         /// What is known of the reason.
         message: String,
     },
+    /// Rows that were written by a shuffle or a checkpoint did not all come out of it, or came twice.
+    #[error(
+        "{operator} at {site} lost rows on their way to partition {partition}: {written} were \
+         written, {read} came"
+    )]
+    RowsLost {
+        /// The operator.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+        /// The output partition.
+        partition: usize,
+        /// Rows that were written for it.
+        written: u64,
+        /// Rows that came.
+        read: u64,
+    },
     /// The machines of a cluster would not give the same bits.
     #[error("rank {other_rank} differs from rank 0 in {what}: {other} against {here}")]
     MixedWorld {

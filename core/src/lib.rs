@@ -33,6 +33,7 @@ mod job;
 mod memory;
 mod pool;
 pub mod rng;
+mod spill;
 pub mod storage;
 mod store;
 pub mod testing;

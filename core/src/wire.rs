@@ -70,13 +70,21 @@ macro_rules! plain_pair {
         }
     )*};
 }
-plain_pair!((u64, u64), (u64, f64), (i64, i64), (i64, f64), (u32, u32), (u64, u32), (f64, f64));
+plain_pair!(
+    (u32, u32), (u32, u64), (u32, f32), (u32, f64), (u32, i64), (u64, u32), (u64, u64), (u64, f32),
+    (u64, f64), (u64, i64), (i32, i32), (i32, f32), (i32, f64), (i32, u64), (i64, i64), (i64, u64),
+    (i64, f64), (f32, f32), (f64, f64), (f64, u64)
+);
 
 /// Tries the plain types one after the other; `None` if `T` is none of them.
 macro_rules! for_plain {
     ($try:ident) => {
         $try!(u8, u16, u32, u64, i8, i16, i32, i64, f32, f64);
-        $try!((u64, u64), (u64, f64), (i64, i64), (i64, f64), (u32, u32), (u64, u32), (f64, f64));
+        $try!(
+            (u32, u32), (u32, u64), (u32, f32), (u32, f64), (u32, i64), (u64, u32), (u64, u64),
+            (u64, f32), (u64, f64), (u64, i64), (i32, i32), (i32, f32), (i32, f64), (i32, u64),
+            (i64, i64), (i64, u64), (i64, f64), (f32, f32), (f64, f64), (f64, u64)
+        );
     };
 }
 
@@ -127,17 +135,73 @@ pub(crate) fn plain_size<T: 'static>() -> Option<usize> {
 
 /// Writes `rows` as one frame.
 pub(crate) fn encode_rows<T: Wire>(rows: &Vec<T>) -> Result<Vec<u8>> {
-    let mut out = vec![VERSION, PLAIN];
+    let mut out = Vec::new();
+    append_rows(rows, &mut out)?;
+    Ok(out)
+}
+
+/// [`encode_rows`], behind what `out` holds; returns the checksum.
+pub(crate) fn append_rows<T: Wire>(rows: &Vec<T>, out: &mut Vec<u8>) -> Result<u32> {
+    let start = out.len();
+    out.extend_from_slice(&[VERSION, PLAIN]);
     out.extend_from_slice(&(rows.len() as u64).to_le_bytes());
-    if !write_plain(rows, &mut out) {
-        out[1] = POSTCARD;
+    if !write_plain(rows, out) {
+        out[start + 1] = POSTCARD;
         for row in rows {
-            append(row, &mut out)?;
+            append(row, out)?;
         }
     }
-    let sum = crc32fast::hash(&out);
+    let sum = crc32fast::hash(&out[start..]);
     out.extend_from_slice(&sum.to_le_bytes());
-    Ok(out)
+    Ok(sum)
+}
+
+/// The checksum that a frame carries.
+pub(crate) fn checksum_of(frame: &[u8]) -> u32 {
+    frame.last_chunk::<TAIL>().map_or(0, |tail| u32::from_le_bytes(*tail))
+}
+
+/// Bytes that rows take in memory: exact for plain numbers; of others the rows themselves and, for
+/// what they point to, the encoded size of a few spread evenly over them.
+pub(crate) fn bytes_of<T: Wire>(rows: &[T]) -> Result<u64> {
+    const SAMPLED: usize = 4;
+    let own = rows.len() as u64 * size_of::<T>() as u64;
+    if rows.is_empty() || plain_size::<T>().is_some() {
+        return Ok(own);
+    }
+    let sampled = rows.len().min(SAMPLED);
+    let mut bytes = 0;
+    for i in 0..sampled {
+        bytes += encoded_len(&rows[i * rows.len() / sampled])?;
+    }
+    Ok(own + bytes * rows.len() as u64 / sampled as u64)
+}
+
+/// Bytes that [`encode`] would write.
+pub(crate) fn encoded_len<T: serde::Serialize>(value: &T) -> Result<u64> {
+    let count = postcard::ser_flavors::Size::default();
+    postcard::serialize_with_flavor(value, count)
+        .map(|len| len as u64)
+        .map_err(|error| Error::Damaged { what: "value".into(), message: error.to_string() })
+}
+
+/// A frame compressed (LZ4), with a checksum of its own.
+pub(crate) fn pack(frame: &[u8]) -> Vec<u8> {
+    let mut packed = lz4_flex::block::compress_prepend_size(frame);
+    let sum = crc32fast::hash(&packed);
+    packed.extend_from_slice(&sum.to_le_bytes());
+    packed
+}
+
+/// The frame that [`pack`] compressed.
+pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
+    let (body, tail) = packed
+        .split_last_chunk::<TAIL>()
+        .ok_or_else(|| damaged("it is shorter than its own head"))?;
+    if crc32fast::hash(body).to_le_bytes() != *tail {
+        return Err(damaged("its checksum does not fit"));
+    }
+    lz4_flex::block::decompress_size_prepended(body).map_err(|error| damaged(&error.to_string()))
 }
 
 /// Reads a frame that [`encode_rows`] wrote.

@@ -107,15 +107,22 @@ impl<T> Windows<T> {
     }
 }
 
-impl<T: Data> Stream for Windows<T> {
-    fn next(&mut self) -> Result<Option<AnyChunk>> {
+impl<T> Windows<T> {
+    /// The next window.
+    pub(crate) fn next_range(&mut self) -> Option<Chunk<T>> {
         if self.next >= self.end {
-            return Ok(None);
+            return None;
         }
         let end = self.end.min(self.next + CHUNK);
         let chunk = Chunk::Shared(Arc::clone(&self.rows), self.next..end);
         self.next = end;
-        Ok(Some(chunk.erased()))
+        Some(chunk)
+    }
+}
+
+impl<T: Data> Stream for Windows<T> {
+    fn next(&mut self) -> Result<Option<AnyChunk>> {
+        Ok(self.next_range().map(Chunk::erased))
     }
 }
 

@@ -28,7 +28,10 @@ impl<T: Data> Dataset<T> {
             let site = node.call().site;
             let detail = match node.kind() {
                 Kind::Source(source) => source.detail(),
-                Kind::Staged(stage) => format!("({})", stage.detail()),
+                Kind::Staged(stage) => match stage.taken() {
+                    None => "(not computed yet)".to_owned(),
+                    Some(taken) => format!("({taken})"),
+                },
                 Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) => String::new(),
             };
             let again = if seen.insert(node.id()) { "" } else { " (see above)" };

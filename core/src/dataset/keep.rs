@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use super::chunk::{Stream, Typed, Windows};
+use super::chunk::{AnyChunk, Chunk, Stream, Typed, Windows};
 use super::node::{Node, Staged};
 use super::{Dataset, Kind, StorageLevel, call, local_partitions};
 use crate::data::Wire;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::job::{Call, Job, Task};
-use crate::store::Stored;
+use crate::store::{Block, Stored, Taken, Writer};
 
 /// The partitions that a stage keeps on this rank.
 pub(super) type Kept<T> = OnceLock<BTreeMap<usize, Stored<T>>>;
@@ -20,7 +20,8 @@ impl<T: Wire> Dataset<T> {
     ///
     /// The first action that needs the dataset computes all its partitions; from then on it no
     /// longer needs what it was computed from. What is kept goes when the last handle on the
-    /// dataset, or on one that stands on it, is dropped.
+    /// dataset, or on one that stands on it, is dropped. When memory runs short, what was not
+    /// read for the longest time goes to disk first.
     ///
     /// # Examples
     ///
@@ -48,6 +49,23 @@ impl<T: Wire> Dataset<T> {
     }
 
     /// [`cache`](Self::cache) with a choice of where the rows lie.
+    ///
+    /// With [`StorageLevel::Memory`] and [`StorageLevel::Disk`] the dataset goes on knowing what it
+    /// was computed from: rows that had to leave memory, or whose block on disk turns out to be
+    /// damaged, are computed anew, on the rank where they live.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::{Context, StorageLevel};
+    ///
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = Context::builder().memory_limit(1 << 20).build()?;
+    /// let rows = ctx.range(0..1_000_000).persist(StorageLevel::MemoryPacked);
+    /// assert_eq!((rows.count()?, rows.count()?), (1_000_000, 1_000_000));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn persist(&self, level: StorageLevel) -> Dataset<T> {
         self.kept(call("persist"), level, None)
@@ -55,7 +73,7 @@ impl<T: Wire> Dataset<T> {
 
     fn kept(&self, call: Call, level: StorageLevel, bytes: Option<BytesOf<T>>) -> Dataset<T> {
         let cache = Cache::<T> { level, bytes, kept: OnceLock::new() };
-        self.child(call, Kind::Staged(Box::new(cache)))
+        self.child(call, Kind::Staged(Box::new(cache))).placed_as(self)
     }
 }
 
@@ -73,13 +91,28 @@ impl<T: Wire> Staged for Cache<T> {
         self.kept.get().is_some()
     }
 
+    fn keeps_lineage(&self) -> bool {
+        self.level.keeps_lineage()
+    }
+
     fn prepare(&self, job: &Job<'_>, call: Call, parents: &[Arc<Node>]) -> Result<()> {
         let node = &parents[0];
+        let keeper = job.ctx().store().keeper(self.level);
         let computed = job.run(&local_partitions(job.ctx(), node), |task| {
-            let rows = Typed::<T>::new(node.open(task.partition, task)?, call).into_rows()?;
-            let bytes = self.bytes.as_ref();
-            let bytes = bytes.map(|bytes| rows.iter().map(|row| bytes(row) as u64).sum());
-            job.ctx().store().put(rows, bytes, self.level)
+            let mut rows = Typed::<T>::new(node.open(task.partition, task)?, call);
+            let mut writer = Writer::new(&keeper);
+            while let Some(chunk) = rows.next()? {
+                let bytes = self.bytes.as_ref();
+                let bytes = bytes
+                    .map(|bytes| chunk.as_slice().iter().map(|row| bytes(row) as u64).sum());
+                match chunk {
+                    Chunk::Owned(rows) => writer.extend(rows, bytes)?,
+                    Chunk::Shared(rows, range) => {
+                        writer.extend(rows[range].iter().cloned(), bytes)?;
+                    }
+                }
+            }
+            writer.finish()
         });
         let (outcome, kept) = apart(computed);
         job.agree(outcome)?;
@@ -87,12 +120,22 @@ impl<T: Wire> Staged for Cache<T> {
         Ok(())
     }
 
-    fn open(&self, partition: usize, _task: &Arc<Task>) -> Result<Box<dyn Stream>> {
-        open_kept(&self.kept, partition)
+    fn open(
+        &self,
+        partition: usize,
+        task: &Arc<Task>,
+        parents: &[Arc<Node>],
+    ) -> Result<Option<Box<dyn Stream>>> {
+        let stored = kept_partition(&self.kept, partition);
+        if stored.is_lost() && !parents.is_empty() {
+            return Ok(None);
+        }
+        let lineage = parents.first().map(|node| (Arc::clone(node), partition));
+        Ok(Some(Box::new(Blocks::new(stored, lineage, Arc::clone(task)))))
     }
 
-    fn detail(&self) -> String {
-        detail_kept(&self.kept)
+    fn taken(&self) -> Option<Taken> {
+        taken_kept(&self.kept)
     }
 }
 
@@ -104,18 +147,98 @@ pub(super) fn apart<R>(result: Result<Vec<R>>) -> (Result<()>, Vec<R>) {
     }
 }
 
-pub(super) fn open_kept<T: Wire>(kept: &Kept<T>, partition: usize) -> Result<Box<dyn Stream>> {
+fn kept_partition<T>(kept: &Kept<T>, partition: usize) -> &Stored<T> {
     let kept = kept.get().expect("a job prepares its stages before it runs");
-    let stored = kept.get(&partition).expect("a task runs on its partition's home rank");
-    Ok(Box::new(Windows::new(stored.load()?)))
+    kept.get(&partition).expect("a task runs on its partition's home rank")
 }
 
-pub(super) fn detail_kept<T>(kept: &Kept<T>) -> String {
-    let Some(kept) = kept.get() else { return "not computed yet".into() };
-    let rows: usize = kept.values().map(Stored::len).sum();
-    let in_memory = kept.values().filter(|stored| stored.in_memory().is_some()).count();
-    format!(
-        "kept here: {rows} rows, {in_memory} partitions in memory, {} on disk",
-        kept.len() - in_memory
-    )
+/// A kept partition as a stream.
+pub(super) fn open_kept<T: Wire>(
+    kept: &Kept<T>,
+    partition: usize,
+    task: &Arc<Task>,
+) -> Box<dyn Stream> {
+    Box::new(Blocks::new(kept_partition(kept, partition), None, Arc::clone(task)))
+}
+
+/// What a stage keeps on this rank, if it was computed.
+pub(super) fn taken_kept<T: Wire>(kept: &Kept<T>) -> Option<Taken> {
+    let mut sum = Taken::default();
+    for stored in kept.get()?.values() {
+        let one = stored.taken();
+        sum.rows += one.rows;
+        sum.memory += one.memory;
+        sum.disk += one.disk;
+        sum.lost += one.lost;
+    }
+    Some(sum)
+}
+
+/// Kept rows, block by block; what cannot be read is computed anew where the lineage is known.
+pub(super) struct Blocks<T> {
+    blocks: std::vec::IntoIter<Arc<Block<T>>>,
+    windows: Windows<T>,
+    /// Rows given out so far.
+    given: u64,
+    lineage: Option<(Arc<Node>, usize)>,
+    task: Arc<Task>,
+    anew: Option<Anew>,
+}
+
+/// The lineage's own stream, of which some rows were given out before.
+struct Anew {
+    stream: Box<dyn Stream>,
+    skip: u64,
+}
+
+impl<T: Wire> Blocks<T> {
+    pub(super) fn new(
+        stored: &Stored<T>,
+        lineage: Option<(Arc<Node>, usize)>,
+        task: Arc<Task>,
+    ) -> Self {
+        let blocks = stored.blocks().to_vec().into_iter();
+        let windows = Windows::new(Arc::new(Vec::new()));
+        Self { blocks, windows, given: 0, lineage, task, anew: None }
+    }
+
+    /// Goes on with the rows as the lineage computes them.
+    fn start_anew(&mut self, reason: Error) -> Result<Option<AnyChunk>> {
+        let Some((node, partition)) = &self.lineage else { return Err(reason) };
+        tracing::warn!(operator = node.name(), partition, %reason, "computing anew");
+        let stream = node.open(*partition, &self.task)?;
+        self.anew = Some(Anew { stream, skip: self.given });
+        self.next()
+    }
+}
+
+impl<T: Wire> Stream for Blocks<T> {
+    fn next(&mut self) -> Result<Option<AnyChunk>> {
+        loop {
+            if let Some(anew) = &mut self.anew {
+                let Some(chunk) = anew.stream.next()? else { return Ok(None) };
+                let chunk = Chunk::<T>::from_erased(chunk);
+                let rows = chunk.as_slice().len() as u64;
+                if anew.skip >= rows {
+                    anew.skip -= rows;
+                    continue;
+                }
+                let rest = chunk.as_slice()[std::mem::take(&mut anew.skip) as usize..].to_vec();
+                return Ok(Some(Chunk::Owned(rest).erased()));
+            }
+            if let Some(window) = self.windows.next_range() {
+                self.given += window.as_slice().len() as u64;
+                return Ok(Some(window.erased()));
+            }
+            let Some(block) = self.blocks.next() else { return Ok(None) };
+            match block.load() {
+                Ok(Some(rows)) => self.windows = Windows::new(rows),
+                Ok(None) => {
+                    let message = "it had to leave memory".into();
+                    return self.start_anew(Error::Damaged { what: "kept block".into(), message });
+                }
+                Err(error) => return self.start_anew(error),
+            }
+        }
+    }
 }

@@ -15,16 +15,20 @@
 
 mod actions;
 mod chunk;
+mod combine;
 mod exchange;
 mod explain;
+mod external;
 mod homes;
 mod keep;
 mod narrow;
 pub(crate) mod node;
 mod pairs;
 mod partitions;
+mod radix;
 mod recut;
 mod sample;
+mod slots;
 mod sort;
 mod source;
 mod union;
@@ -38,6 +42,8 @@ use std::sync::Arc;
 
 pub use crate::store::StorageLevel;
 pub use partitions::Items;
+
+pub(crate) use chunk::CHUNK;
 
 use crate::context::Context;
 use crate::data::Data;
@@ -113,6 +119,14 @@ impl<T: Data> Dataset<T> {
 
     fn from_node(ctx: &Context, node: Arc<Node>) -> Self {
         Self { ctx: ctx.clone(), node, item: PhantomData }
+    }
+
+    /// Takes over how the rows of `other` are placed by their keys.
+    fn placed_as<U>(self, other: &Dataset<U>) -> Self {
+        if let Some(placement) = other.node.placement() {
+            self.node.place(placement);
+        }
+        self
     }
 
     fn step<U: Data>(&self, call: Call, step: impl Step + 'static) -> Dataset<U> {

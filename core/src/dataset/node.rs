@@ -5,7 +5,7 @@
 //! one a step and chunk; building, running and dropping a lineage are loops, never recursions.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::chunk::{AnyChunk, Ready, Stream};
 use super::homes::Homes;
@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::error::{Failure, Result};
 use crate::hash::fixed_hash;
 use crate::job::{Call, Job, Task, entering};
+use crate::store::Taken;
 
 /// A source of chunks that stands on nothing.
 pub(crate) trait Source: Send + Sync {
@@ -20,6 +21,10 @@ pub(crate) trait Source: Send + Sync {
     /// A word on size for `explain`.
     fn detail(&self) -> String {
         String::new()
+    }
+    /// Whether opening a partition again costs no more than reading its rows.
+    fn is_kept(&self) -> bool {
+        false
     }
 }
 
@@ -61,9 +66,20 @@ pub(crate) trait Staged: Send + Sync {
     fn is_ready(&self) -> bool;
     /// Computes and keeps the result; collective. Afterwards the parents are not needed.
     fn prepare(&self, job: &Job<'_>, call: Call, parents: &[Arc<Node>]) -> Result<()>;
-    fn open(&self, partition: usize, task: &Arc<Task>) -> Result<Box<dyn Stream>>;
-    /// What is kept, for `explain`.
-    fn detail(&self) -> String;
+    /// The kept rows of a partition; `None` if they are not there any more, and the first of
+    /// `parents` has to compute them anew.
+    fn open(
+        &self,
+        partition: usize,
+        task: &Arc<Task>,
+        parents: &[Arc<Node>],
+    ) -> Result<Option<Box<dyn Stream>>>;
+    /// Whether it goes on knowing its parents after it was prepared.
+    fn keeps_lineage(&self) -> bool {
+        false
+    }
+    /// What is kept here, once it is computed.
+    fn taken(&self) -> Option<Taken>;
 }
 
 pub(crate) enum Kind {
@@ -80,7 +96,29 @@ pub(crate) struct Node {
     call: Call,
     kind: Kind,
     homes: Arc<Homes>,
+    placement: OnceLock<Placement>,
     parents: Mutex<Vec<Arc<Node>>>,
+}
+
+/// How the rows of a dataset were placed by their keys: rows with equal keys in datasets of the
+/// same placement are in partitions of the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placement {
+    /// Which function placed them.
+    pub(crate) by: By,
+    /// Into how many partitions.
+    pub(crate) partitions: usize,
+}
+
+/// A function that places keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The fixed hash.
+    Hash,
+    /// The borders that the node of this number found.
+    Range(u64),
+    /// The user's function that came with the node of this number.
+    Own(u64),
 }
 
 /// How many streams of the `Partitionwise` kind may pull through one another before one is
@@ -97,7 +135,27 @@ impl Node {
     ) -> Arc<Self> {
         let fingerprint = fingerprint(call, &kind, &homes, &parents);
         let parents = Mutex::new(parents);
-        Arc::new(Self { id: ctx.next_node(), fingerprint, call, kind, homes, parents })
+        let placement = OnceLock::new();
+        Arc::new(Self { id: ctx.next_node(), fingerprint, call, kind, homes, placement, parents })
+    }
+
+    /// How its rows were placed by their keys, if they were.
+    pub(crate) fn placement(&self) -> Option<Placement> {
+        self.placement.get().copied()
+    }
+
+    /// Says, when it is made, how its rows were placed.
+    pub(crate) fn place(&self, placement: Placement) {
+        let _ = self.placement.set(placement);
+    }
+
+    /// Whether its partitions can be read twice at no cost of computing them twice.
+    pub(crate) fn is_kept(&self) -> bool {
+        match &self.kind {
+            Kind::Source(source) => source.is_kept(),
+            Kind::Staged(stage) => !stage.keeps_lineage(),
+            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) => false,
+        }
     }
 
     /// A hash of the lineage: equal on ranks that built the same one.
@@ -157,6 +215,9 @@ impl Node {
         match &self.kind {
             Kind::Staged(stage) => {
                 stage.prepare(job, self.call, &self.parents())?;
+                if stage.keeps_lineage() {
+                    return Ok(());
+                }
                 let parents = std::mem::take(
                     &mut *self.parents.lock().unwrap_or_else(|poison| poison.into_inner()),
                 );
@@ -183,7 +244,10 @@ impl Node {
                     entering(node.call);
                     break source.open(partition, task)?;
                 }
-                Kind::Staged(stage) => break stage.open(partition, task)?,
+                Kind::Staged(stage) => match stage.open(partition, task, &node.parents())? {
+                    Some(stream) => break stream,
+                    None => node.parent(0),
+                },
                 Kind::Union(starts) => {
                     let (input, inner) = Homes::locate(starts, partition);
                     partition = inner;

@@ -1,35 +1,29 @@
-//! Operators on (key, value) rows.
+//! Operators on (key, value) rows that combine the values of each key.
 
-use std::collections::HashMap;
 use std::hash::Hash;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::chunk::Typed;
-use super::exchange::{Exchange, Move};
-use super::homes::Homes;
 use super::{Dataset, call};
 use crate::data::Wire;
-use crate::error::Result;
-use crate::hash::{FixedState, fixed_hash, mix};
-
-/// Distinct keys that a partition combines before it puts the partial values aside and starts
-/// anew: fixed, so that how a sum is bracketed never depends on free memory (law 2).
-const COMBINED: usize = 1 << 20;
 
 impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
     /// Combines the values of each key by `combine`.
     ///
     /// # Shape and units
     ///
-    /// As many partitions as the parent. A key's partition is a fixed hash modulo their number;
-    /// within a partition keys stand in the order of their first appearance in the parent.
-    /// `combine` sees the values of a key within each parent partition from first to last, then
-    /// these partial values in the order of the partitions.
+    /// As many partitions as the parent, one row a key. A key's partition is a function of its
+    /// fixed hash; within a partition of up to 2¹⁷ rows to combine, keys stand in the order of their
+    /// first appearance in the parent; a larger one is first cut by further bits of the hash into
+    /// slots of such a size. `combine` sees the values of a key from first to last: those of a parent
+    /// partition in groups, which are cut by the number of distinct keys met (never by memory), then
+    /// these partial values in the order of the partitions. Spark merges in the order in which tasks
+    /// finish; here the order is the data's.
     ///
     /// # Cost
     ///
-    /// One pass and one shuffle; each parent partition sends one value for each of its keys.
+    /// One pass and one shuffle. Each parent partition combines before it sends, unless its first
+    /// 65,536 rows show that nearly all keys are distinct. What does not fit into the memory budget
+    /// goes to disk.
     ///
     /// # Examples
     ///
@@ -48,101 +42,108 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
         &self,
         combine: impl Fn(V, V) -> V + Send + Sync + 'static,
     ) -> Dataset<(K, V)> {
-        let partitions = self.partitions();
-        let movement = ByKey { partitions, combine, pair: PhantomData::<fn(K, V)> };
-        let homes = Homes::contiguous(partitions);
-        self.staged(call("reduce_by_key"), partitions, Exchange::new(movement, Arc::clone(&homes)))
-    }
-}
-
-/// The partition of a key. Mixed once more: hash tables go by the low bits of [`fixed_hash`],
-/// and a table whose keys all have the same low bits is a list.
-fn place<K: Hash>(key: &K, partitions: usize) -> usize {
-    (mix(fixed_hash(key) ^ 0x5bd1_e995_9d2c_7f4b) % partitions as u64) as usize
-}
-
-struct ByKey<K, V, F> {
-    partitions: usize,
-    combine: F,
-    pair: PhantomData<fn(K, V)>,
-}
-
-/// Values by key, in the order of the keys' first appearance.
-struct Combined<K, V> {
-    places: HashMap<K, usize, FixedState>,
-    rows: Vec<(K, Option<V>)>,
-}
-
-impl<K: Clone + Eq + Hash, V> Combined<K, V> {
-    fn new() -> Self {
-        Self { places: HashMap::with_hasher(FixedState), rows: Vec::new() }
+        let combine = Arc::new(combine);
+        let merge = Arc::clone(&combine);
+        let add = move |a, b| combine(a, b);
+        let merge = move |a, b| merge(a, b);
+        self.combined(call("reduce_by_key"), self.partitions(), |first| first, add, merge)
     }
 
-    fn add(&mut self, key: K, value: V, combine: &impl Fn(V, V) -> V) {
-        match self.places.get(&key) {
-            Some(&place) => {
-                let slot = &mut self.rows[place].1;
-                let before = slot.take().expect("every key has a value between two calls");
-                *slot = Some(combine(before, value));
-            }
-            None => {
-                self.places.insert(key.clone(), self.rows.len());
-                self.rows.push((key, Some(value)));
-            }
-        }
+    /// Combines the values of each key into something else: `create` makes it of a key's first value
+    /// (of a group of values, see [`reduce_by_key`](Self::reduce_by_key)), `add` adds a value, `merge`
+    /// merges two, the earlier one first.
+    ///
+    /// # Shape and units
+    ///
+    /// As [`reduce_by_key`](Self::reduce_by_key).
+    ///
+    /// # Cost
+    ///
+    /// As [`reduce_by_key`](Self::reduce_by_key).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = ctx.parallelize(vec![('a', 1.0), ('b', 5.0), ('a', 2.0)]);
+    /// let means = pairs
+    ///     .combine_by_key(|x| (x, 1.0), |(sum, n), x| (sum + x, n + 1.0), |a, b| (a.0 + b.0, a.1 + b.1))
+    ///     .map(|(key, (sum, n))| (key, sum / n));
+    /// assert_eq!(means.collect()?, [('a', 1.5), ('b', 5.0)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn combine_by_key<C: Wire>(
+        &self,
+        create: impl Fn(V) -> C + Send + Sync + 'static,
+        add: impl Fn(C, V) -> C + Send + Sync + 'static,
+        merge: impl Fn(C, C) -> C + Send + Sync + 'static,
+    ) -> Dataset<(K, C)> {
+        self.combined(call("combine_by_key"), self.partitions(), create, add, merge)
     }
 
-    fn into_rows(self) -> impl Iterator<Item = (K, V)> {
-        self.rows.into_iter().filter_map(|(key, value)| Some((key, value?)))
-    }
-}
-
-impl<K, V, F> Move for ByKey<K, V, F>
-where
-    K: Wire + Eq + Hash,
-    V: Wire,
-    F: Fn(V, V) -> V + Send + Sync + 'static,
-{
-    type In = (K, V);
-    type Held = Vec<Vec<(K, V)>>;
-    type Summary = ();
-    type Plan = ();
-    type Moved = (K, V);
-    type Out = (K, V);
-
-    fn hold(&self, mut rows: Typed<(K, V)>) -> Result<(Self::Held, ())> {
-        let mut buckets = vec![Vec::new(); self.partitions];
-        let mut combined = Combined::new();
-        let mut flush = |combined: Combined<K, V>| {
-            for (key, value) in combined.into_rows() {
-                buckets[place(&key, self.partitions)].push((key, value));
-            }
-        };
-        while let Some(chunk) = rows.next()? {
-            for (key, value) in chunk.into_vec() {
-                combined.add(key, value, &self.combine);
-                if combined.rows.len() == COMBINED {
-                    flush(std::mem::replace(&mut combined, Combined::new()));
-                }
-            }
-        }
-        flush(combined);
-        Ok((buckets, ()))
+    /// Folds the values of each key, starting from `zero`, and merges the partial results.
+    ///
+    /// `zero` must be neutral under `merge`: it enters once for each group of values that is
+    /// combined before the shuffle.
+    ///
+    /// # Cost
+    ///
+    /// As [`reduce_by_key`](Self::reduce_by_key).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = ctx.parallelize(vec![(1, "fire"), (2, "a"), (1, "steel")]);
+    /// let longest = pairs.map(|(k, v)| (k, v.len())).aggregate_by_key(0, |m, n| m.max(n), usize::max);
+    /// assert_eq!(longest.collect()?, [(1, 5), (2, 1)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn aggregate_by_key<C: Wire>(
+        &self,
+        zero: C,
+        fold: impl Fn(C, V) -> C + Send + Sync + 'static,
+        merge: impl Fn(C, C) -> C + Send + Sync + 'static,
+    ) -> Dataset<(K, C)> {
+        let fold = Arc::new(fold);
+        let first = Arc::clone(&fold);
+        let create = move |value| first(zero.clone(), value);
+        let add = move |a, b| fold(a, b);
+        self.combined(call("aggregate_by_key"), self.partitions(), create, add, merge)
     }
 
-    fn plan(&self, _summaries: Vec<()>) -> Result<()> {
-        Ok(())
-    }
-
-    fn cut(&self, _: usize, held: Self::Held, (): &()) -> Result<Vec<(usize, Vec<(K, V)>)>> {
-        Ok(held.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()).collect())
-    }
-
-    fn finish(&self, pieces: Vec<Vec<(K, V)>>) -> Result<Vec<(K, V)>> {
-        let mut combined = Combined::new();
-        for (key, value) in pieces.into_iter().flatten() {
-            combined.add(key, value, &self.combine);
-        }
-        Ok(combined.into_rows().collect())
+    /// Combines the values of each key by `combine`, starting from `zero`, which must be neutral.
+    ///
+    /// # Cost
+    ///
+    /// As [`reduce_by_key`](Self::reduce_by_key).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = ctx.parallelize(vec![(1, 2), (1, 3), (7, 4)]);
+    /// assert_eq!(pairs.fold_by_key(1, |a, b| a * b).collect()?, [(1, 6), (7, 4)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn fold_by_key(
+        &self,
+        zero: V,
+        combine: impl Fn(V, V) -> V + Send + Sync + 'static,
+    ) -> Dataset<(K, V)> {
+        let combine = Arc::new(combine);
+        let (first, merge) = (Arc::clone(&combine), Arc::clone(&combine));
+        let create = move |value| first(zero.clone(), value);
+        let (add, merge) = (move |a, b| combine(a, b), move |a, b| merge(a, b));
+        self.combined(call("fold_by_key"), self.partitions(), create, add, merge)
     }
 }

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::chunk::Typed;
-use super::exchange::{Exchange, Move};
+use super::exchange::{Exchange, Move, Pieces, Scatter, Work, keep_pieces};
 use super::homes::Homes;
 use super::zip::running_starts;
 use super::{Dataset, Kind, call};
@@ -16,6 +16,7 @@ use crate::data::Wire;
 use crate::dataset::node::Node;
 use crate::error::{Error, Result};
 use crate::job::Job;
+use crate::store::Writer;
 
 impl<T: Wire> Dataset<T> {
     /// Cuts the rows that the items hold into partitions of `rows_per_partition(n)` rows each
@@ -103,47 +104,57 @@ where
     S: Fn(&T, Range<usize>) -> T + Send + Sync + 'static,
 {
     type In = T;
-    type Held = Vec<T>;
+    type Look = ();
     type Summary = ();
     type Plan = ();
     type Moved = T;
     type Out = T;
 
-    fn hold(&self, items: Typed<T>) -> Result<(Vec<T>, ())> {
-        Ok((items.into_rows()?, ()))
+    fn look(&self, _partition: usize) -> Option<()> {
+        None
     }
+
+    fn note(&self, _rows: &[T], (): &mut ()) -> Result<()> {
+        Ok(())
+    }
+
+    fn summary(&self, (): ()) {}
 
     fn plan(&self, _summaries: Vec<()>) -> Result<()> {
         Ok(())
     }
 
-    fn cut(&self, from: usize, held: Vec<T>, (): &()) -> Result<Vec<(usize, Vec<T>)>> {
-        let mut pieces: Vec<(usize, Vec<T>)> = Vec::new();
-        let mut push = |to: usize, item: T| match pieces.last_mut() {
-            Some((last, items)) if *last == to => items.push(item),
-            _ => pieces.push((to, vec![item])),
-        };
+    fn scatter(
+        &self,
+        from: usize,
+        mut items: Typed<T>,
+        (): &(),
+        out: &mut Scatter<T>,
+    ) -> Result<()> {
         let mut row = self.starts[from];
-        for item in held {
-            let len = (self.len)(&item);
-            let to = (row / self.each) as usize;
-            if len > 0 && (row + len as u64 - 1) / self.each == to as u64 {
-                push(to, item);
-            } else {
-                let mut at = 0;
-                while at < len {
-                    let here = row + at as u64;
-                    let room = (self.each - here % self.each).min((len - at) as u64) as usize;
-                    push((here / self.each) as usize, (self.slice)(&item, at..at + room));
-                    at += room;
+        while let Some(chunk) = items.next()? {
+            for item in chunk.into_vec() {
+                let len = (self.len)(&item);
+                let to = (row / self.each) as usize;
+                if len > 0 && (row + len as u64 - 1) / self.each == to as u64 {
+                    out.push(to, item);
+                } else {
+                    let mut at = 0;
+                    while at < len {
+                        let here = row + at as u64;
+                        let room = (self.each - here % self.each).min((len - at) as u64) as usize;
+                        out.push((here / self.each) as usize, (self.slice)(&item, at..at + room));
+                        at += room;
+                    }
                 }
+                row += len as u64;
             }
-            row += len as u64;
+            out.check()?;
         }
-        Ok(pieces)
+        Ok(())
     }
 
-    fn finish(&self, pieces: Vec<Vec<T>>) -> Result<Vec<T>> {
-        Ok(pieces.into_iter().flatten().collect())
+    fn finish(&self, pieces: Pieces<T>, _: &Work<'_>, out: &mut Writer<T>) -> Result<()> {
+        keep_pieces(pieces, out)
     }
 }

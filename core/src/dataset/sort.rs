@@ -1,33 +1,46 @@
-//! A global sort: sorted runs, borders from a regular sample, runs cut at the borders, merged.
+//! A global sort: borders from a sample, rows dealt out between them, each part sorted.
 //!
-//! Each partition is computed once, sorted, and held; nothing is computed twice. The borders come
-//! from keys at regular places of the sorted runs (Shi & Schaeffer, "Parallel Sorting by Regular
-//! Sampling", 1992). Equal keys never straddle a border, and keep the order of the parent, so the
-//! order of the result does not depend on where the borders fall.
+//! Each partition is computed once; while it is held, some of its keys are drawn: one from each
+//! stretch of rows, the stretches getting longer as the partition turns out to be long (a stratified
+//! sample, by fixed draws). The borders that all ranks make of them cut the keys into output
+//! partitions of about equal size. Equal keys never straddle a border and keep the order of the
+//! parent, so the order of the result does not depend on where the borders fall. An output partition
+//! that outgrows its task's memory is sorted in runs on disk.
 
+use std::cmp::Reverse;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::chunk::Typed;
-use super::exchange::{Exchange, Move};
+use super::exchange::{Exchange, Move, Pieces, Scatter, Work};
+use super::external::Sorter;
 use super::homes::Homes;
+use super::node::{By, Placement};
+use super::radix;
 use super::{Dataset, call};
 use crate::data::Wire;
 use crate::error::Result;
+use crate::hash::mix;
+use crate::job::Call;
+use crate::store::Writer;
 
-/// Keys that each partition contributes to the choice of the borders, for each output partition.
-const SAMPLED: usize = 16;
+/// Keys that each output partition's borders are chosen from, if there are few partitions.
+const SAMPLED: usize = 256;
+/// Keys that are drawn in all, at most, and at least one for each input partition.
+const MOST_SAMPLED: usize = 1 << 16;
 
 impl<T: Wire> Dataset<T> {
     /// Sorts all rows by a key, smallest first; rows with equal keys keep their order.
     ///
     /// # Shape and units
     ///
-    /// As many partitions as the parent; read one after the other they are in order.
+    /// As many partitions as the parent; read one after the other they are in order. All rows of
+    /// one key are in one partition.
     ///
     /// # Cost
     ///
-    /// One pass and one shuffle of all rows; a small sample of the keys meets on every rank.
+    /// One pass and one shuffle of all rows; a small sample of the keys meets on every rank. Keys
+    /// that are whole numbers are sorted by their bits. Rows past the memory budget go to disk.
     ///
     /// # Examples
     ///
@@ -44,11 +57,138 @@ impl<T: Wire> Dataset<T> {
         &self,
         key: impl Fn(&T) -> K + Send + Sync + 'static,
     ) -> Dataset<T> {
-        let partitions = self.partitions();
+        self.sorted(call("sort_by"), self.partitions(), key)
+    }
+
+    /// [`sort_by`](Self::sort_by), greatest first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(0..4).sort_by_descending(|x| *x).collect()?, [3, 2, 1, 0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn sort_by_descending<K: Wire + Ord>(
+        &self,
+        key: impl Fn(&T) -> K + Send + Sync + 'static,
+    ) -> Dataset<T> {
+        self.sorted(call("sort_by_descending"), self.partitions(), move |row| Reverse(key(row)))
+    }
+
+    pub(super) fn sorted<K: Wire + Ord>(
+        &self,
+        call: Call,
+        partitions: usize,
+        key: impl Fn(&T) -> K + Send + Sync + 'static,
+    ) -> Dataset<T> {
         let movement = Sorted { partitions, key, row: PhantomData::<fn(T) -> K> };
         let homes = Homes::contiguous(partitions);
-        self.staged(call("sort_by"), partitions, Exchange::new(movement, Arc::clone(&homes)))
+        self.staged(call, partitions, Exchange::new(movement, Arc::clone(&homes)))
     }
+}
+
+impl<K: Wire + Ord, V: Wire> Dataset<(K, V)> {
+    /// Sorts by key, smallest first; rows with equal keys keep their order.
+    ///
+    /// The result is placed by ranges of its keys: see
+    /// [`filter_by_range`](Self::filter_by_range).
+    ///
+    /// # Cost
+    ///
+    /// As [`sort_by`](Self::sort_by).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = ctx.parallelize(vec![(2, 'b'), (1, 'x'), (2, 'a')]);
+    /// assert_eq!(pairs.sort_by_key().collect()?, [(1, 'x'), (2, 'b'), (2, 'a')]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn sort_by_key(&self) -> Dataset<(K, V)> {
+        let sorted = self.sorted(call("sort_by_key"), self.partitions(), |(key, _)| key.clone());
+        let by = By::Range(sorted.node.id());
+        sorted.node.place(Placement { by, partitions: sorted.partitions() });
+        sorted
+    }
+}
+
+/// Keys drawn from the rows of one partition.
+pub(super) struct Drawn<K> {
+    partition: u64,
+    rows: u64,
+    /// Rows of a stretch, of which one is drawn.
+    stretch: u64,
+    most: usize,
+    keys: Vec<K>,
+    /// The row of the running stretch whose key is drawn.
+    next: u64,
+}
+
+impl<K: Wire + Ord> Drawn<K> {
+    pub(super) fn new(partition: usize, most: usize) -> Self {
+        let partition = partition as u64;
+        Self { partition, rows: 0, stretch: 1, most, keys: Vec::new(), next: 0 }
+    }
+
+    pub(super) fn note<T>(&mut self, rows: &[T], key: impl Fn(&T) -> K) {
+        let end = self.rows + rows.len() as u64;
+        while self.next < end {
+            let at = (self.next - self.rows) as usize;
+            self.keys.push(key(&rows[at]));
+            if self.keys.len() >= 2 * self.most {
+                // Twice as long stretches: every other key stays.
+                let mut stays = false;
+                self.keys.retain(|_| {
+                    stays = !stays;
+                    stays
+                });
+                self.stretch *= 2;
+            }
+            let stretch = self.next / self.stretch + 1;
+            let draw = mix(stretch ^ self.partition.rotate_left(40)) % self.stretch;
+            self.next = stretch * self.stretch + draw;
+        }
+        self.rows = end;
+    }
+}
+
+/// What all ranks learn of a partition: its rows, and keys that were drawn.
+pub(super) type Sample<K> = (u64, Vec<K>);
+
+/// Keys that a partition contributes.
+pub(super) fn wanted(from: usize, to: usize) -> usize {
+    (to * SAMPLED).min(MOST_SAMPLED).div_ceil(from.max(1)).max(16)
+}
+
+/// The first key of each output partition but the first, in ascending order.
+pub(super) fn borders<K: Ord>(samples: Vec<Sample<K>>, partitions: usize) -> Vec<K> {
+    // A drawn key stands for as many rows as its partition has for each key.
+    let mut weighted: Vec<(K, f64)> = Vec::new();
+    for (rows, keys) in samples {
+        let weight = rows as f64 / keys.len() as f64;
+        weighted.extend(keys.into_iter().map(|key| (key, weight)));
+    }
+    weighted.sort_by(|a, b| a.0.cmp(&b.0));
+    let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
+    let mut borders: Vec<K> = Vec::new();
+    let mut before = 0.0;
+    for (key, weight) in weighted {
+        let due = total * (borders.len() + 1) as f64 / partitions as f64;
+        let is_new = borders.last().is_none_or(|last| *last < key);
+        if borders.len() + 1 < partitions && before >= due && is_new {
+            borders.push(key);
+        }
+        before += weight;
+    }
+    borders
 }
 
 struct Sorted<T, K, F> {
@@ -64,70 +204,111 @@ where
     F: Fn(&T) -> K + Send + Sync + 'static,
 {
     type In = T;
-    type Held = Vec<T>;
-    /// The number of rows, and keys at regular places.
-    type Summary = (u64, Vec<K>);
-    /// The first key of each output partition but the first.
+    type Look = Drawn<K>;
+    type Summary = Sample<K>;
     type Plan = Vec<K>;
     type Moved = T;
     type Out = T;
 
-    fn hold(&self, rows: Typed<T>) -> Result<(Vec<T>, Self::Summary)> {
-        let mut rows = rows.into_rows()?;
-        rows.sort_by_cached_key(|row| (self.key)(row));
-        let wanted = (SAMPLED * self.partitions).min(rows.len());
-        let keys = (0..wanted).map(|i| (self.key)(&rows[i * rows.len() / wanted])).collect();
-        let count = rows.len() as u64;
-        Ok((rows, (count, keys)))
+    fn look(&self, partition: usize) -> Option<Drawn<K>> {
+        // As many keys as if there were one input for each output partition: a small sample does
+        // not know how many inputs there are.
+        Some(Drawn::new(partition, wanted(self.partitions, self.partitions)))
     }
 
-    fn plan(&self, summaries: Vec<Self::Summary>) -> Result<Vec<K>> {
-        // A sampled key stands for the rows between it and the next one of its partition.
-        let mut weighted: Vec<(K, f64)> = Vec::new();
-        for (count, keys) in summaries {
-            let weight = count as f64 / keys.len() as f64;
-            weighted.extend(keys.into_iter().map(|key| (key, weight)));
-        }
-        weighted.sort_by(|a, b| a.0.cmp(&b.0));
-        let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
-        let mut borders = Vec::new();
-        let mut before = 0.0;
-        for (key, weight) in weighted {
-            let due = total * (borders.len() + 1) as f64 / self.partitions as f64;
-            if borders.len() + 1 < self.partitions && before >= due {
-                borders.push(key);
+    fn note(&self, rows: &[T], drawn: &mut Drawn<K>) -> Result<()> {
+        drawn.note(rows, &self.key);
+        Ok(())
+    }
+
+    fn summary(&self, drawn: Drawn<K>) -> Sample<K> {
+        (drawn.rows, drawn.keys)
+    }
+
+    fn plan(&self, samples: Vec<Sample<K>>) -> Result<Vec<K>> {
+        Ok(borders(samples, self.partitions))
+    }
+
+    fn scatter(
+        &self,
+        _from: usize,
+        mut rows: Typed<T>,
+        borders: &Vec<K>,
+        out: &mut Scatter<T>,
+    ) -> Result<()> {
+        if radix::has_bits::<K>() {
+            let borders: Vec<u64> = borders.iter().map(radix::bits).collect();
+            while let Some(chunk) = rows.next()? {
+                for row in chunk.into_vec() {
+                    let bits = radix::bits(&(self.key)(&row));
+                    out.push(borders.partition_point(|border| *border <= bits), row);
+                }
+                out.check()?;
             }
-            before += weight;
+            return Ok(());
         }
-        Ok(borders)
-    }
-
-    fn cut(&self, _from: usize, mut held: Vec<T>, plan: &Vec<K>) -> Result<Vec<(usize, Vec<T>)>> {
-        let mut pieces = Vec::new();
-        for (i, border) in plan.iter().enumerate().rev() {
-            let at = held.partition_point(|row| (self.key)(row) < *border);
-            if at < held.len() {
-                pieces.push((i + 1, held.split_off(at)));
+        while let Some(chunk) = rows.next()? {
+            for row in chunk.into_vec() {
+                let key = (self.key)(&row);
+                out.push(borders.partition_point(|border| *border <= key), row);
             }
+            out.check()?;
         }
-        if !held.is_empty() {
-            held.shrink_to_fit();
-            pieces.push((0, held));
-        }
-        Ok(pieces)
+        Ok(())
     }
 
-    fn finish(&self, pieces: Vec<Vec<T>>) -> Result<Vec<T>> {
-        // A stable sort finds the sorted runs and merges them, earlier partitions first.
-        let rows = pieces.into_iter().flatten();
-        if std::mem::needs_drop::<K>() {
-            // A key with memory of its own is made once a row, not twice a comparison.
-            let mut keyed: Vec<(K, T)> = rows.map(|row| ((self.key)(&row), row)).collect();
-            keyed.sort_by(|a, b| a.0.cmp(&b.0));
-            return Ok(keyed.into_iter().map(|(_, row)| row).collect());
+    fn finish(&self, mut pieces: Pieces<T>, work: &Work<'_>, out: &mut Writer<T>) -> Result<()> {
+        let mut sorter = Sorter::new(work.spill, &self.key);
+        sorter.expect(pieces.rows());
+        while let Some((rows, _)) = pieces.next()? {
+            work.task.check()?;
+            sorter.extend(rows)?;
         }
-        let mut rows: Vec<T> = rows.collect();
-        rows.sort_by_key(&self.key);
-        Ok(rows)
+        let mut sorted = sorter.finish()?;
+        if let Some(rows) = sorted.in_memory() {
+            return out.extend_all(rows);
+        }
+        while let Some(row) = sorted.next()? {
+            out.push(row)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn drawn_keys_are_spread_over_the_rows(rows in 0_u64..5000, most in 1_usize..40, cut in 1_usize..500) {
+            let mut drawn = Drawn::new(3, most);
+            let all: Vec<u64> = (0..rows).collect();
+            for part in all.chunks(cut) {
+                drawn.note(part, |row| *row);
+            }
+            let mut whole = Drawn::new(3, most);
+            whole.note(&all, |row| *row);
+            prop_assert_eq!(&drawn.keys, &whole.keys);
+            prop_assert_eq!(drawn.rows, rows);
+            prop_assert!(drawn.keys.len() <= 2 * most);
+            prop_assert!(drawn.keys.len() as u64 >= rows.min(most as u64 - 1));
+            prop_assert!(drawn.keys.is_sorted());
+            let longest = drawn.keys.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+            prop_assert!(longest <= 4 * drawn.stretch, "{longest} of {}", drawn.stretch);
+        }
+
+        #[test]
+        fn borders_ascend_and_part_evenly(keys in prop::collection::vec(0_u32..1000, 0..300), p in 1_usize..9) {
+            let borders = borders(vec![(keys.len() as u64, keys.clone()), (0, vec![])], p);
+            prop_assert!(borders.len() < p);
+            prop_assert!(borders.windows(2).all(|pair| pair[0] < pair[1]));
+            let mut distinct = keys;
+            distinct.sort_unstable();
+            distinct.dedup();
+            prop_assert!(borders.len() + 1 >= p.min(distinct.len().min(2)));
+        }
     }
 }

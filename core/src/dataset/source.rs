@@ -145,6 +145,10 @@ impl<T: Data> Source for Vector<T> {
     fn detail(&self) -> String {
         format!("{} rows", self.rows.len())
     }
+
+    fn is_kept(&self) -> bool {
+        true
+    }
 }
 
 struct Integers {

@@ -9,7 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::store::SpillFile;
+use crate::spill::Extent;
 
 /// Decompressed bytes in one piece of a gzip file.
 const PIECE: usize = 4 << 20;
@@ -35,7 +35,7 @@ enum Bytes {
 #[derive(Debug)]
 enum Piece {
     Memory { bytes: Vec<u8>, _held: crate::memory::Reservation },
-    Disk(SpillFile),
+    Disk(Extent),
 }
 
 impl Context {
@@ -142,8 +142,8 @@ impl Input {
                         Piece::Memory { bytes: piece, .. } => {
                             bytes.extend_from_slice(upto(piece, start, wanted));
                         }
-                        Piece::Disk(file) => {
-                            bytes.extend_from_slice(upto(&file.read()?, start, wanted));
+                        Piece::Disk(extent) => {
+                            bytes.extend_from_slice(upto(&extent.read()?, start, wanted));
                         }
                     }
                 }
@@ -160,6 +160,7 @@ fn upto(piece: &[u8], start: usize, wanted: usize) -> &[u8] {
 fn decompress(ctx: &Context, name: &str, file: File) -> Result<(Vec<Piece>, u64)> {
     let mut reader = MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file));
     let (mut pieces, mut len) = (Vec::new(), 0);
+    let mut spill = None;
     loop {
         let mut bytes = Vec::new();
         (&mut reader)
@@ -171,9 +172,16 @@ fn decompress(ctx: &Context, name: &str, file: File) -> Result<(Vec<Piece>, u64)
         }
         len += bytes.len() as u64;
         bytes.shrink_to_fit();
-        pieces.push(match ctx.store().reserve(bytes.len() as u64) {
+        pieces.push(match ctx.store().reserve(bytes.len() as u64)? {
             Some(held) => Piece::Memory { bytes, _held: held },
-            None => Piece::Disk(ctx.store().spill(&bytes)?),
+            None => {
+                let store = ctx.store();
+                let spill = match &spill {
+                    Some(spill) => spill,
+                    None => spill.insert(store.spill_file()?),
+                };
+                Piece::Disk(store.append(spill, &bytes)?)
+            }
         });
     }
 }

@@ -1,0 +1,227 @@
+//! What arrived for an output partition.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::scatter::{Scattered, lock, print_of};
+use crate::data::Wire;
+use crate::error::{Error, Result};
+use crate::job::Call;
+use crate::memory::Reservation;
+use crate::spill::Extent;
+use crate::wire;
+
+/// Rows that one input partition has for one output partition, all or some of them.
+pub(super) struct Piece<T> {
+    pub(super) from: usize,
+    pub(super) seq: usize,
+    pub(super) rows: usize,
+    body: Body<T>,
+}
+
+enum Body<T> {
+    Rows(Vec<T>, Option<Reservation>),
+    Frame(Vec<u8>, Option<Reservation>),
+    Disk(Extent),
+}
+
+impl<T: Wire> Piece<T> {
+    /// A frame that came from another rank.
+    pub(super) fn arrived(
+        (from, seq, rows): (usize, usize, usize),
+        frame: Vec<u8>,
+        held: Option<Reservation>,
+    ) -> Self {
+        Self { from, seq, rows, body: Body::Frame(frame, held) }
+    }
+
+    /// A frame that came from another rank and was written to disk.
+    pub(super) fn put_aside((from, seq, rows): (usize, usize, usize), extent: Extent) -> Self {
+        Self { from, seq, rows, body: Body::Disk(extent) }
+    }
+
+    fn into_rows(self) -> Result<(Vec<T>, Option<Reservation>)> {
+        let rows: Vec<T> = match self.body {
+            Body::Rows(rows, held) => return Ok((rows, held)),
+            Body::Frame(frame, _held) => wire::decode_rows(&frame)?,
+            Body::Disk(extent) => {
+                wire::decode_rows(&extent.read()?).map_err(|error| extent.name(error))?
+            }
+        };
+        if rows.len() != self.rows {
+            return Err(Error::Damaged {
+                what: "shuffled block".into(),
+                message: format!("it has {} rows instead of {}", rows.len(), self.rows),
+            });
+        }
+        Ok((rows, None))
+    }
+
+    /// The piece as a frame, for another rank.
+    pub(super) fn into_frame(self) -> Result<Vec<u8>> {
+        match self.body {
+            Body::Rows(rows, _) => wire::encode_rows(&rows),
+            Body::Frame(frame, _) => Ok(frame),
+            Body::Disk(extent) => extent.read(),
+        }
+    }
+}
+
+/// All pieces that are on this rank.
+pub(super) struct Here<T> {
+    scattered: Vec<Mutex<Scattered<T>>>,
+    arrived: BTreeMap<usize, Mutex<Vec<Piece<T>>>>,
+}
+
+impl<T: Wire> Here<T> {
+    pub(super) fn new(scattered: Vec<Scattered<T>>) -> Self {
+        let scattered = scattered.into_iter().map(Mutex::new).collect();
+        Self { scattered, arrived: BTreeMap::new() }
+    }
+
+    pub(super) fn add(&mut self, to: usize, piece: Piece<T>) {
+        let pieces = self.arrived.entry(to).or_default();
+        pieces.get_mut().unwrap_or_else(|poison| poison.into_inner()).push(piece);
+    }
+
+    /// The pieces for `to` that were made here, in the order of their rows; they are gone then.
+    pub(super) fn take_local(&self, to: usize) -> Vec<Piece<T>> {
+        let mut pieces = Vec::new();
+        for scattered in &self.scattered {
+            let mut scattered = lock(scattered);
+            let Scattered { from, segments, spill, memory } = &mut *scattered;
+            let from = *from;
+            let mut push = |seq, rows, body| pieces.push(Piece { from, seq, rows, body });
+            for (seq, segment) in segments.iter_mut().enumerate() {
+                let at = segment[to];
+                if at.rows > 0 {
+                    let spill = spill.as_ref().expect("what is on disk is in a file");
+                    let extent = spill.extent(at.start, u64::from(at.len));
+                    push(seq, at.rows as usize, Body::Disk(extent));
+                    segment[to].rows = 0;
+                }
+            }
+            if let Some((rows, held)) = memory.get_mut(to) {
+                if !rows.is_empty() {
+                    push(segments.len(), rows.len(), Body::Rows(std::mem::take(rows), held.take()));
+                }
+            }
+        }
+        pieces
+    }
+
+    /// All pieces for `to`, if they are what was written.
+    pub(super) fn take(&self, to: usize, call: Call, written: (u64, u64)) -> Result<Pieces<T>> {
+        let mut pieces = self.take_local(to);
+        if let Some(arrived) = self.arrived.get(&to) {
+            pieces.append(&mut lock(arrived));
+            pieces.sort_unstable_by_key(|piece| (piece.from, piece.seq));
+        }
+        let rows = pieces.iter().map(|piece| piece.rows as u64).sum::<u64>();
+        let print = pieces.iter().fold(0_u64, |sum, piece| {
+            sum.wrapping_add(print_of(piece.from, to, piece.seq, piece.rows))
+        });
+        if (rows, print) != written {
+            return Err(Error::RowsLost {
+                operator: call.operator.into(),
+                site: call.site.into(),
+                partition: to,
+                written: written.0,
+                read: rows,
+            });
+        }
+        Ok(Pieces { pieces: pieces.into_iter(), rows })
+    }
+}
+
+/// The rows of an output partition, in the order of (input partition, position).
+pub(in crate::dataset) struct Pieces<T> {
+    pieces: std::vec::IntoIter<Piece<T>>,
+    rows: u64,
+}
+
+impl<T: Wire> Pieces<T> {
+    /// How many rows there were at the start.
+    pub(in crate::dataset) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The next rows, with what they hold of the budget if they were in memory.
+    pub(in crate::dataset) fn next(&mut self) -> Result<Option<(Vec<T>, Option<Reservation>)>> {
+        self.pieces.next().map(Piece::into_rows).transpose()
+    }
+}
+
+/// Frames on their way to another rank.
+pub(super) struct Outgoing<T> {
+    here: Arc<Here<T>>,
+    /// Output partitions that live elsewhere, with their homes.
+    to: std::vec::IntoIter<(usize, usize)>,
+    pieces: std::vec::IntoIter<Piece<T>>,
+    now: (usize, usize),
+}
+
+/// What one rank sends to another in a round: output partition, input partition, sequence number,
+/// rows, frame.
+pub(super) type Parcel = Vec<(usize, usize, usize, usize, FrameBytes)>;
+
+/// The bytes of a frame inside a parcel.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+pub(super) struct FrameBytes(#[serde(with = "bytes")] pub(super) Vec<u8>);
+
+mod bytes {
+    use std::fmt;
+
+    use serde::{Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        struct Whole;
+        impl de::Visitor<'_> for Whole {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the bytes of a frame")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        from.deserialize_bytes(Whole)
+    }
+}
+
+impl<T: Wire> Outgoing<T> {
+    pub(super) fn new(here: Arc<Here<T>>, to: Vec<(usize, usize)>) -> Self {
+        Self { here, to: to.into_iter(), pieces: Vec::new().into_iter(), now: (0, 0) }
+    }
+
+    /// The parcels of one round, of about `most` bytes together, and whether that is all.
+    pub(super) fn round(&mut self, ranks: usize, most: u64) -> Result<(Vec<Parcel>, bool)> {
+        let mut parcels: Vec<Parcel> = vec![Vec::new(); ranks];
+        let mut bytes = 0;
+        while bytes < most {
+            match self.pieces.next() {
+                Some(piece) => {
+                    let (from, seq, rows) = (piece.from, piece.seq, piece.rows);
+                    let frame = piece.into_frame()?;
+                    bytes += frame.len() as u64;
+                    let (to, home) = self.now;
+                    parcels[home].push((to, from, seq, rows, FrameBytes(frame)));
+                }
+                None => match self.to.next() {
+                    Some(now) => {
+                        self.now = now;
+                        self.pieces = self.here.take_local(now.0).into_iter();
+                    }
+                    None => return Ok((parcels, true)),
+                },
+            }
+        }
+        Ok((parcels, false))
+    }
+}
