@@ -450,7 +450,7 @@ mod tests {
 
     fn kept(store: &Arc<Store>, level: StorageLevel, rows: u64) -> Stored<u64> {
         let mut writer = Writer::new(&store.keeper(level));
-        writer.extend(0..rows, None).unwrap();
+        writer.extend_all((0..rows as usize).map(|row| row as u64)).unwrap();
         writer.finish().unwrap()
     }
 

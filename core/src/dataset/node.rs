@@ -52,6 +52,11 @@ pub(crate) trait Partitionwise: Send + Sync {
     fn open(&self, input: Box<dyn Stream>, at: At<'_>) -> Box<dyn Stream>;
 }
 
+/// An operator that sees the partitions of the same number of several inputs.
+pub(crate) trait Many: Send + Sync {
+    fn open(&self, inputs: Vec<Box<dyn Stream>>, at: At<'_>) -> Box<dyn Stream>;
+}
+
 /// Where a partition-wise operator is at work.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At<'a> {
@@ -87,6 +92,7 @@ pub(crate) enum Kind {
     Step(Box<dyn Step>),
     Partitionwise(Box<dyn Partitionwise>),
     Union(Vec<usize>),
+    Many(Box<dyn Many>),
     Staged(Box<dyn Staged>),
 }
 
@@ -154,7 +160,7 @@ impl Node {
         match &self.kind {
             Kind::Source(source) => source.is_kept(),
             Kind::Staged(stage) => !stage.keeps_lineage(),
-            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) => false,
+            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Many(_) => false,
         }
     }
 
@@ -196,7 +202,7 @@ impl Node {
         match &self.kind {
             Kind::Staged(stage) => stage.is_ready(),
             Kind::Step(step) => step.is_ready(),
-            Kind::Source(_) | Kind::Partitionwise(_) | Kind::Union(_) => true,
+            Kind::Source(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Many(_) => true,
         }
     }
 
@@ -205,7 +211,7 @@ impl Node {
         match &self.kind {
             Kind::Source(_) => true,
             Kind::Staged(stage) => stage.is_ready(),
-            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) => false,
+            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Many(_) => false,
         }
     }
 
@@ -225,7 +231,7 @@ impl Node {
                 Ok(())
             }
             Kind::Step(step) => step.prepare(job, self.call, &self.parents()),
-            Kind::Source(_) | Kind::Partitionwise(_) | Kind::Union(_) => Ok(()),
+            Kind::Source(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Many(_) => Ok(()),
         }
     }
 
@@ -235,68 +241,139 @@ impl Node {
         partition: usize,
         task: &Arc<Task>,
     ) -> Result<Box<dyn Stream>> {
-        // Down to what can be opened by itself, noting what stands above it …
-        let mut above = Vec::new();
-        let (mut node, mut partition) = (Arc::clone(self), partition);
-        let mut stream = loop {
-            let parent = match &node.kind {
-                Kind::Source(source) => {
-                    entering(node.call);
-                    break source.open(partition, task)?;
-                }
-                Kind::Staged(stage) => match stage.open(partition, task, &node.parents())? {
-                    Some(stream) => break stream,
-                    None => node.parent(0),
-                },
-                Kind::Union(starts) => {
-                    let (input, inner) = Homes::locate(starts, partition);
-                    partition = inner;
-                    node.parent(input)
-                }
-                Kind::Step(_) | Kind::Partitionwise(_) => {
-                    above.push((Arc::clone(&node), partition));
-                    node.parent(0)
-                }
-            };
-            node = parent;
-        };
-        // … and up again, runs of steps as one stream.
-        let mut deep = 0;
-        let mut steps = Vec::new();
-        for (node, partition) in above.into_iter().rev() {
-            match &node.kind {
-                Kind::Step(step) => {
-                    steps.push(Running { call: node.call, run: step.start(partition) });
-                }
-                Kind::Partitionwise(operator) => {
-                    stream = piped(stream, &mut steps, task);
-                    deep += 1;
-                    if deep % DEEPEST == 0 {
-                        stream = drained(stream)?;
+        // Down to what can be opened by itself, noting what stands above it, and up again: a stack
+        // of its own instead of the thread's.
+        let mut todo = vec![Todo::Open(Arc::clone(self), partition)];
+        let mut opened: Vec<Opened> = Vec::new();
+        while let Some(next) = todo.pop() {
+            match next {
+                Todo::Open(node, partition) => {
+                    let stream = match &node.kind {
+                        Kind::Source(source) => {
+                            entering(node.call);
+                            Some(source.open(partition, task)?)
+                        }
+                        Kind::Staged(stage) => stage.open(partition, task, &node.parents())?,
+                        _ => None,
+                    };
+                    match stream {
+                        Some(stream) => opened.push(Opened::new(stream)),
+                        None => todo.extend(node.inputs_of(partition)),
                     }
-                    stream = operator.open(stream, At { call: node.call, partition, task });
                 }
-                Kind::Source(_) | Kind::Union(_) | Kind::Staged(_) => {
-                    unreachable!("only steps and partition-wise operators are noted")
+                Todo::Put(node, partition) => {
+                    let inputs = opened.len() - node.inputs();
+                    let inputs = opened.split_off(inputs);
+                    opened.push(node.put_on(inputs, partition, task)?);
                 }
             }
         }
-        Ok(piped(stream, &mut steps, task))
+        let whole = opened.pop().expect("the last thing that is opened is the node itself");
+        Ok(whole.piped(task))
+    }
+
+    /// What has to be done to open a partition that stands on others, the last first.
+    fn inputs_of(self: &Arc<Self>, partition: usize) -> Vec<Todo> {
+        match &self.kind {
+            Kind::Union(starts) => {
+                let (input, inner) = Homes::locate(starts, partition);
+                vec![Todo::Open(self.parent(input), inner)]
+            }
+            Kind::Source(_) | Kind::Staged(_) => vec![Todo::Open(self.parent(0), partition)],
+            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Many(_) => {
+                let mut todo = vec![Todo::Put(Arc::clone(self), partition)];
+                let parents = self.parents().into_iter().rev();
+                todo.extend(parents.map(|parent| Todo::Open(parent, partition)));
+                todo
+            }
+        }
+    }
+
+    /// How many streams it is put on.
+    fn inputs(&self) -> usize {
+        match &self.kind {
+            Kind::Step(_) | Kind::Partitionwise(_) => 1,
+            Kind::Many(_) => self.parents().len(),
+            Kind::Source(_) | Kind::Staged(_) | Kind::Union(_) => 0,
+        }
+    }
+
+    fn put_on(
+        &self,
+        mut inputs: Vec<Opened>,
+        partition: usize,
+        task: &Arc<Task>,
+    ) -> Result<Opened> {
+        let at = At { call: self.call, partition, task };
+        let deep = inputs.iter().map(|input| input.deep).max().unwrap_or(0) + 1;
+        let only = |inputs: &mut Vec<Opened>| {
+            inputs.pop().expect("a step and a partition-wise operator have one input")
+        };
+        let stream = match &self.kind {
+            Kind::Step(step) => {
+                let mut input = only(&mut inputs);
+                input.steps.push(Running { call: self.call, run: step.start(partition) });
+                return Ok(input);
+            }
+            Kind::Partitionwise(operator) => {
+                let input = only(&mut inputs).flattened(deep, task)?;
+                operator.open(input, at)
+            }
+            Kind::Many(operator) => {
+                let inputs = inputs.into_iter().map(|input| input.flattened(deep, task));
+                operator.open(inputs.collect::<Result<_>>()?, at)
+            }
+            Kind::Source(_) | Kind::Staged(_) | Kind::Union(_) => {
+                unreachable!("they are opened, not put on others")
+            }
+        };
+        Ok(Opened { stream, steps: Vec::new(), deep })
+    }
+}
+
+/// What is still to be done while a partition is opened.
+enum Todo {
+    Open(Arc<Node>, usize),
+    /// To be put on the streams that were opened last.
+    Put(Arc<Node>, usize),
+}
+
+/// A stream that is open, and the run of steps on top of it.
+struct Opened {
+    stream: Box<dyn Stream>,
+    steps: Vec<Running>,
+    deep: usize,
+}
+
+impl Opened {
+    fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, steps: Vec::new(), deep: 0 }
+    }
+
+    /// As one stream.
+    fn piped(self, task: &Arc<Task>) -> Box<dyn Stream> {
+        Box::new(Piped { input: self.stream, steps: self.steps, task: Arc::clone(task) })
+    }
+
+    /// As one stream, drained if too many pull through one another.
+    fn flattened(self, deep: usize, task: &Arc<Task>) -> Result<Box<dyn Stream>> {
+        let stream = self.piped(task);
+        if deep.is_multiple_of(DEEPEST) { drained(stream) } else { Ok(stream) }
     }
 }
 
 fn fingerprint(call: Call, kind: &Kind, homes: &Homes, parents: &[Arc<Node>]) -> u64 {
     let detail = match kind {
         Kind::Source(source) => source.detail(),
-        Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Staged(_) => String::new(),
+        Kind::Step(_)
+        | Kind::Partitionwise(_)
+        | Kind::Union(_)
+        | Kind::Many(_)
+        | Kind::Staged(_) => String::new(),
     };
     let parents: Vec<u64> = parents.iter().map(|parent| parent.fingerprint).collect();
     let site = (call.site.file(), call.site.line(), call.site.column());
     fixed_hash(&(call.operator, site, homes.partitions(), detail, parents))
-}
-
-fn piped(input: Box<dyn Stream>, steps: &mut Vec<Running>, task: &Arc<Task>) -> Box<dyn Stream> {
-    Box::new(Piped { input, steps: std::mem::take(steps), task: Arc::clone(task) })
 }
 
 fn drained(mut stream: Box<dyn Stream>) -> Result<Box<dyn Stream>> {
