@@ -24,6 +24,7 @@ use crate::dataset::node::Node;
 use crate::error::{Error, Failure, Result, Site, TaskFailure, Whereabouts};
 use crate::fingerprint::fingerprint;
 use crate::hash::fixed_hash;
+use crate::store::Store;
 use crate::transport::{Bytes, Lost};
 use crate::tree::{Place, Tree};
 use crate::wire;
@@ -81,6 +82,11 @@ impl Task {
             return Err(stopped());
         }
         Ok(())
+    }
+
+    /// Where its rank keeps things.
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        self.stop.ctx.store()
     }
 
     /// The error for a closure of `call` that failed in this task.

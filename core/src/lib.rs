@@ -43,5 +43,5 @@ mod wire;
 
 pub use context::{Broadcast, Builder, Context};
 pub use data::{Data, Wire};
-pub use dataset::{Dataset, Items, StorageLevel};
+pub use dataset::{Dataset, Group, Items, Partitioner, StorageLevel};
 pub use error::{Error, Result, Site, TaskFailure, Whereabouts};

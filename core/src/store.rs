@@ -189,7 +189,11 @@ impl Keeper {
     }
 
     /// Keeps rows whose bytes were taken from the budget before.
-    pub(crate) fn adopt<T: Wire>(self: &Arc<Self>, rows: Vec<T>, held: Reservation) -> Arc<Block<T>> {
+    pub(crate) fn adopt<T: Wire>(
+        self: &Arc<Self>,
+        rows: Vec<T>,
+        held: Reservation,
+    ) -> Arc<Block<T>> {
         self.block(rows.len(), Place::Memory(Arc::new(rows), held))
     }
 
@@ -225,6 +229,10 @@ enum Place<T> {
 }
 
 impl<T: Wire> Block<T> {
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// The rows, read back if they lie on disk; `None` if they are kept nowhere.
     pub(crate) fn load(&self) -> Result<Option<Arc<Vec<T>>>> {
         self.used.store(self.keeper.store.memory.tick(), Ordering::Relaxed);

@@ -12,13 +12,13 @@ use std::marker::PhantomData;
 
 use hashbrown::HashTable;
 
+use super::Dataset;
 use super::chunk::Typed;
 use super::exchange::{Bucket, Exchange, Move, Pieces, Scatter, Work};
 use super::external::Sorter;
 use super::homes::Homes;
 use super::node::{By, Placement};
 use super::slots::{Keys, Rows, Slots, partition_of};
-use super::Dataset;
 use crate::data::Wire;
 use crate::error::Result;
 use crate::hash::fixed_hash;
@@ -36,7 +36,10 @@ const TRIED: u64 = 1 << 16;
 impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
     /// Combines the values of each key: `create` makes a combiner of a key's first value, `add` adds
     /// a value, `merge` merges two.
-    #[expect(clippy::too_many_arguments, reason = "an operator, its place, and its three functions")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an operator, its place, and its three functions"
+    )]
     pub(super) fn combined<C: Wire>(
         &self,
         call: Call,

@@ -103,8 +103,8 @@ impl<T: Wire> Staged for Cache<T> {
             let mut writer = Writer::new(&keeper);
             while let Some(chunk) = rows.next()? {
                 let bytes = self.bytes.as_ref();
-                let bytes = bytes
-                    .map(|bytes| chunk.as_slice().iter().map(|row| bytes(row) as u64).sum());
+                let bytes =
+                    bytes.map(|bytes| chunk.as_slice().iter().map(|row| bytes(row) as u64).sum());
                 match chunk {
                     Chunk::Owned(rows) => writer.extend(rows, bytes)?,
                     Chunk::Shared(rows, range) => {

@@ -19,12 +19,15 @@ mod combine;
 mod exchange;
 mod explain;
 mod external;
+mod groups;
 mod homes;
+mod join;
 mod keep;
 mod narrow;
 pub(crate) mod node;
 mod pairs;
 mod partitions;
+mod place;
 mod radix;
 mod recut;
 mod sample;
@@ -41,7 +44,9 @@ use std::panic::Location;
 use std::sync::Arc;
 
 pub use crate::store::StorageLevel;
+pub use groups::{Group, GroupValues};
 pub use partitions::Items;
+pub use place::Partitioner;
 
 pub(crate) use chunk::CHUNK;
 
@@ -125,6 +130,9 @@ impl<T: Data> Dataset<T> {
     fn placed_as<U>(self, other: &Dataset<U>) -> Self {
         if let Some(placement) = other.node.placement() {
             self.node.place(placement);
+        }
+        if let Some(borders) = other.node.borders() {
+            self.node.bound(borders);
         }
         self
     }

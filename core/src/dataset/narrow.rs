@@ -8,6 +8,7 @@ use super::node::{Step, StepRun};
 use super::{Dataset, call};
 use crate::data::Data;
 use crate::error::{Failure, TaskFailure};
+use crate::job::Call;
 
 impl<T: Data> Dataset<T> {
     /// Applies `f` to every row.
@@ -46,8 +47,16 @@ impl<T: Data> Dataset<T> {
     /// As [`map`](Self::map), and nothing is cloned.
     #[track_caller]
     pub fn map_ref<U: Data>(&self, f: impl Fn(&T) -> U + Send + Sync + 'static) -> Dataset<U> {
+        self.mapped(call("map_ref"), f)
+    }
+
+    pub(super) fn mapped<U: Data>(
+        &self,
+        call: Call,
+        f: impl Fn(&T) -> U + Send + Sync + 'static,
+    ) -> Dataset<U> {
         self.step(
-            call("map_ref"),
+            call,
             EachChunk::new(move |chunk: Chunk<T>| Ok(chunk.as_slice().iter().map(&f).collect())),
         )
     }
@@ -109,6 +118,7 @@ impl<T: Data> Dataset<T> {
                 })
             }),
         )
+        .placed_as(self)
     }
 
     /// Pairs every row with a key made from it.
@@ -117,8 +127,16 @@ impl<T: Data> Dataset<T> {
         &self,
         key: impl Fn(&T) -> K + Send + Sync + 'static,
     ) -> Dataset<(K, T)> {
+        self.keyed(call("key_by"), key)
+    }
+
+    pub(super) fn keyed<K: Data>(
+        &self,
+        call: Call,
+        key: impl Fn(&T) -> K + Send + Sync + 'static,
+    ) -> Dataset<(K, T)> {
         self.step(
-            call("key_by"),
+            call,
             EachChunk::new(move |chunk: Chunk<T>| {
                 let pair = |row: T| (key(&row), row);
                 Ok(match chunk {

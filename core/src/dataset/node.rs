@@ -4,6 +4,7 @@
 //! flat list over one source, so that its length costs neither stack nor virtual calls beyond
 //! one a step and chunk; building, running and dropping a lineage are loops, never recursions.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -63,6 +64,8 @@ pub(crate) struct At<'a> {
     pub(crate) call: Call,
     /// The operator's own partition, which under a union is not the task's.
     pub(crate) partition: usize,
+    /// How many partitions the operator has.
+    pub(crate) partitions: usize,
     pub(crate) task: &'a Arc<Task>,
 }
 
@@ -103,6 +106,8 @@ pub(crate) struct Node {
     kind: Kind,
     homes: Arc<Homes>,
     placement: OnceLock<Placement>,
+    /// The borders of its partitions' keys, if it is placed by ranges.
+    borders: OnceLock<Arc<dyn Any + Send + Sync>>,
     parents: Mutex<Vec<Arc<Node>>>,
 }
 
@@ -141,8 +146,9 @@ impl Node {
     ) -> Arc<Self> {
         let fingerprint = fingerprint(call, &kind, &homes, &parents);
         let parents = Mutex::new(parents);
-        let placement = OnceLock::new();
-        Arc::new(Self { id: ctx.next_node(), fingerprint, call, kind, homes, placement, parents })
+        let (placement, borders) = (OnceLock::new(), OnceLock::new());
+        let id = ctx.next_node();
+        Arc::new(Self { id, fingerprint, call, kind, homes, placement, borders, parents })
     }
 
     /// How its rows were placed by their keys, if they were.
@@ -153,6 +159,16 @@ impl Node {
     /// Says, when it is made, how its rows were placed.
     pub(crate) fn place(&self, placement: Placement) {
         let _ = self.placement.set(placement);
+    }
+
+    /// Where the borders between its partitions' keys will be: a `OnceLock<Vec<K>>`.
+    pub(crate) fn borders(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.borders.get().cloned()
+    }
+
+    /// Says, when it is made, where its borders will be.
+    pub(crate) fn bound(&self, borders: Arc<dyn Any + Send + Sync>) {
+        let _ = self.borders.set(borders);
     }
 
     /// Whether its partitions can be read twice at no cost of computing them twice.
@@ -304,7 +320,8 @@ impl Node {
         partition: usize,
         task: &Arc<Task>,
     ) -> Result<Opened> {
-        let at = At { call: self.call, partition, task };
+        let partitions = self.homes.partitions();
+        let at = At { call: self.call, partition, partitions, task };
         let deep = inputs.iter().map(|input| input.deep).max().unwrap_or(0) + 1;
         let only = |inputs: &mut Vec<Opened>| {
             inputs.pop().expect("a step and a partition-wise operator have one input")

@@ -168,7 +168,7 @@ where
     E: Into<TaskFailure> + 'static,
 {
     fn open(&self, input: Box<dyn Stream>, at: At<'_>) -> Box<dyn Stream> {
-        let At { call, partition, task } = at;
+        let At { call, partition, task, .. } = at;
         let items = Items::<T>::new(input, call);
         let fault = Arc::clone(&items.fault);
         let work = Arc::clone(&self.work);

@@ -151,9 +151,9 @@ mod gather {
 
     fn is_permutation(order: &[u32]) -> bool {
         let mut seen = vec![false; order.len()];
-        order.iter().all(|&at| {
-            seen.get_mut(at as usize).is_some_and(|seen| !std::mem::replace(seen, true))
-        })
+        order
+            .iter()
+            .all(|&at| seen.get_mut(at as usize).is_some_and(|seen| !std::mem::replace(seen, true)))
     }
 
     /// The safe twin, for tests.

@@ -235,7 +235,10 @@ pub(super) struct Grouped<K, V, W> {
 pub(super) enum Side<V> {
     /// Key `i` has the values from `starts[i]` to `starts[i + 1]`; there may be more keys than
     /// starts, which have none.
-    Memory { values: Vec<V>, starts: Vec<u32> },
+    Memory {
+        values: Vec<V>,
+        starts: Vec<u32>,
+    },
     Disk(Sorted<V>),
 }
 
@@ -386,7 +389,9 @@ mod tests {
             assert!(by_partition.iter().all(|&n| (f64::from(n) - even).abs() < 6.0 * even.sqrt()));
             for counts in by_slot {
                 let even = f64::from(by_partition[0]) / FAN as f64;
-                assert!(counts.iter().all(|&n| (f64::from(n) - even).abs() < 6.0 * even.sqrt() + 6.0));
+                assert!(
+                    counts.iter().all(|&n| (f64::from(n) - even).abs() < 6.0 * even.sqrt() + 6.0)
+                );
             }
         }
     }

@@ -7,9 +7,9 @@
 //! parent, so the order of the result does not depend on where the borders fall. An output partition
 //! that outgrows its task's memory is sorted in runs on disk.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::chunk::Typed;
 use super::exchange::{Exchange, Move, Pieces, Scatter, Work};
@@ -57,7 +57,7 @@ impl<T: Wire> Dataset<T> {
         &self,
         key: impl Fn(&T) -> K + Send + Sync + 'static,
     ) -> Dataset<T> {
-        self.sorted(call("sort_by"), self.partitions(), key)
+        self.sorted(call("sort_by"), key, Arc::default())
     }
 
     /// [`sort_by`](Self::sort_by), greatest first.
@@ -76,18 +76,20 @@ impl<T: Wire> Dataset<T> {
         &self,
         key: impl Fn(&T) -> K + Send + Sync + 'static,
     ) -> Dataset<T> {
-        self.sorted(call("sort_by_descending"), self.partitions(), move |row| Reverse(key(row)))
+        let key = move |row: &T| Reverse(key(row));
+        self.sorted(call("sort_by_descending"), key, Arc::default())
     }
 
-    pub(super) fn sorted<K: Wire + Ord>(
+    /// Sorted by `key`; the borders of its partitions will be in `borders`.
+    fn sorted<K: Wire + Ord>(
         &self,
         call: Call,
-        partitions: usize,
         key: impl Fn(&T) -> K + Send + Sync + 'static,
+        borders: Arc<OnceLock<Vec<K>>>,
     ) -> Dataset<T> {
-        let movement = Sorted { partitions, key, row: PhantomData::<fn(T) -> K> };
-        let homes = Homes::contiguous(partitions);
-        self.staged(call, partitions, Exchange::new(movement, Arc::clone(&homes)))
+        let partitions = self.partitions();
+        let movement = Sorted { partitions, key, borders, row: PhantomData::<fn(T) -> K> };
+        self.staged(call, partitions, Exchange::new(movement, Homes::contiguous(partitions)))
     }
 }
 
@@ -113,8 +115,11 @@ impl<K: Wire + Ord, V: Wire> Dataset<(K, V)> {
     /// ```
     #[track_caller]
     pub fn sort_by_key(&self) -> Dataset<(K, V)> {
-        let sorted = self.sorted(call("sort_by_key"), self.partitions(), |(key, _)| key.clone());
+        let borders = Arc::new(OnceLock::new());
+        let key = |row: &(K, V)| row.0.clone();
+        let sorted = self.sorted(call("sort_by_key"), key, Arc::clone(&borders));
         let by = By::Range(sorted.node.id());
+        sorted.node.bound(borders);
         sorted.node.place(Placement { by, partitions: sorted.partitions() });
         sorted
     }
@@ -132,7 +137,7 @@ pub(super) struct Drawn<K> {
     next: u64,
 }
 
-impl<K: Wire + Ord> Drawn<K> {
+impl<K> Drawn<K> {
     pub(super) fn new(partition: usize, most: usize) -> Self {
         let partition = partition as u64;
         Self { partition, rows: 0, stretch: 1, most, keys: Vec::new(), next: 0 }
@@ -158,6 +163,11 @@ impl<K: Wire + Ord> Drawn<K> {
         }
         self.rows = end;
     }
+
+    /// What all ranks learn.
+    pub(super) fn into_sample(self) -> Sample<K> {
+        (self.rows, self.keys)
+    }
 }
 
 /// What all ranks learn of a partition: its rows, and keys that were drawn.
@@ -169,20 +179,24 @@ pub(super) fn wanted(from: usize, to: usize) -> usize {
 }
 
 /// The first key of each output partition but the first, in ascending order.
-pub(super) fn borders<K: Ord>(samples: Vec<Sample<K>>, partitions: usize) -> Vec<K> {
+pub(super) fn borders<K>(
+    samples: Vec<Sample<K>>,
+    partitions: usize,
+    compare: impl Fn(&K, &K) -> Ordering,
+) -> Vec<K> {
     // A drawn key stands for as many rows as its partition has for each key.
     let mut weighted: Vec<(K, f64)> = Vec::new();
     for (rows, keys) in samples {
         let weight = rows as f64 / keys.len() as f64;
         weighted.extend(keys.into_iter().map(|key| (key, weight)));
     }
-    weighted.sort_by(|a, b| a.0.cmp(&b.0));
+    weighted.sort_by(|a, b| compare(&a.0, &b.0));
     let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
     let mut borders: Vec<K> = Vec::new();
     let mut before = 0.0;
     for (key, weight) in weighted {
         let due = total * (borders.len() + 1) as f64 / partitions as f64;
-        let is_new = borders.last().is_none_or(|last| *last < key);
+        let is_new = borders.last().is_none_or(|last| compare(last, &key).is_lt());
         if borders.len() + 1 < partitions && before >= due && is_new {
             borders.push(key);
         }
@@ -194,6 +208,7 @@ pub(super) fn borders<K: Ord>(samples: Vec<Sample<K>>, partitions: usize) -> Vec
 struct Sorted<T, K, F> {
     partitions: usize,
     key: F,
+    borders: Arc<OnceLock<Vec<K>>>,
     row: PhantomData<fn(T) -> K>,
 }
 
@@ -222,11 +237,13 @@ where
     }
 
     fn summary(&self, drawn: Drawn<K>) -> Sample<K> {
-        (drawn.rows, drawn.keys)
+        drawn.into_sample()
     }
 
     fn plan(&self, samples: Vec<Sample<K>>) -> Result<Vec<K>> {
-        Ok(borders(samples, self.partitions))
+        let borders = borders(samples, self.partitions, K::cmp);
+        let _ = self.borders.set(borders.clone());
+        Ok(borders)
     }
 
     fn scatter(
@@ -302,7 +319,8 @@ mod tests {
 
         #[test]
         fn borders_ascend_and_part_evenly(keys in prop::collection::vec(0_u32..1000, 0..300), p in 1_usize..9) {
-            let borders = borders(vec![(keys.len() as u64, keys.clone()), (0, vec![])], p);
+            let samples = vec![(keys.len() as u64, keys.clone()), (0, vec![])];
+            let borders = borders(samples, p, u32::cmp);
             prop_assert!(borders.len() < p);
             prop_assert!(borders.windows(2).all(|pair| pair[0] < pair[1]));
             let mut distinct = keys;

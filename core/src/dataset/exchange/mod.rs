@@ -105,8 +105,8 @@ impl<M: Move> Exchange<M> {
         let (held, plan) = self.look(job, call, node)?;
         let totals = Totals::new(self.homes.partitions());
         let spill = SharedSpill::new(job.ctx().store());
-        let scattered = plan
-            .and_then(|plan| self.scatter(job, call, node, &held, &plan, &totals, &spill));
+        let scattered =
+            plan.and_then(|plan| self.scatter(job, call, node, &held, &plan, &totals, &spill));
         drop(held);
         let written = self.agree_on_totals(job, totals, &scattered)?;
         // The meeting would have failed if this rank had none.
@@ -240,10 +240,13 @@ impl<M: Move> Exchange<M> {
             let outcome: Result<()> = received.iter().try_for_each(|bytes| {
                 for (to, from, seq, rows, frame) in wire::decode::<Parcel>(bytes)? {
                     let (frame, key) = (frame.0, (from, seq, rows));
-                    arrived.push((to, match store.reserve(frame.len() as u64)? {
-                        Some(held) => Piece::arrived(key, frame, Some(held)),
-                        None => Piece::put_aside(key, spill.append(&frame)?),
-                    }));
+                    arrived.push((
+                        to,
+                        match store.reserve(frame.len() as u64)? {
+                            Some(held) => Piece::arrived(key, frame, Some(held)),
+                            None => Piece::put_aside(key, spill.append(&frame)?),
+                        },
+                    ));
                 }
                 Ok(())
             });

@@ -140,7 +140,9 @@ impl<T: Wire> Scatter<T> {
         let row = match wire::plain_size::<T>() {
             Some(bytes) => bytes as u64,
             None if self.fresh == 0 => return Ok(()),
-            None => wire::bytes_of(self.buckets[self.last].last().map_or(&[], std::slice::from_ref))?,
+            None => {
+                wire::bytes_of(self.buckets[self.last].last().map_or(&[], std::slice::from_ref))?
+            }
         };
         self.loose += std::mem::take(&mut self.fresh) as u64 * row;
         if self.loose > self.most {
