@@ -196,7 +196,8 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
         self.together(call, other, Join { rule, make, row: PhantomData::<fn(K, V, W) -> U> })
     }
 
-    fn sifted<W: Wire>(
+    /// The rows whose key `other` has, or has not.
+    pub(super) fn sifted<W: Wire>(
         &self,
         call: crate::job::Call,
         other: &Dataset<(K, W)>,
@@ -207,7 +208,7 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
     }
 
     /// The keys, with nothing behind them.
-    pub(super) fn keyed_units(&self, call: crate::job::Call) -> Dataset<(K, ())> {
+    fn keyed_units(&self, call: crate::job::Call) -> Dataset<(K, ())> {
         self.mapped(call, |(key, _): &(K, V)| (key.clone(), ())).placed_as(self)
     }
 }

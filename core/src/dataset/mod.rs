@@ -14,6 +14,7 @@
 //! | `actions`, `visit`, `explain` | what runs it, and what shows it |
 
 mod actions;
+mod by_key;
 mod chunk;
 mod combine;
 mod exchange;
@@ -30,7 +31,9 @@ mod partitions;
 mod place;
 mod radix;
 mod recut;
+mod repartition;
 mod sample;
+mod sets;
 mod slots;
 mod sort;
 mod source;

@@ -23,10 +23,10 @@ fn default_partitions(rows: u64) -> usize {
 }
 
 /// Partitions that one may ask for, at most.
-const MOST_ASKED: usize = 1 << 20;
+pub(super) const MOST_ASKED: usize = 1 << 20;
 
 /// Rows `[p·n/k, (p + 1)·n/k)` of `n` in `k` partitions.
-fn slice(rows: u64, partitions: usize, partition: usize) -> Range<u64> {
+pub(super) fn slice(rows: u64, partitions: usize, partition: usize) -> Range<u64> {
     let border = |p: usize| (u128::from(rows) * p as u128 / partitions as u128) as u64;
     border(partition)..border(partition + 1)
 }
