@@ -204,11 +204,10 @@ impl<K: Wire + Eq + Hash, V: Wire + Ord> Dataset<(K, V)> {
             // In a fixed order, since a heap's own depends on how it came about.
             b.into_sorted_vec().into_iter().fold(a, |a, Reverse(value)| add(a, value))
         };
-        self.combined(call, self.partitions(), create, add, merge)
-            .mapped(call, |(key, heap)| {
-                let sorted = heap.clone().into_sorted_vec();
-                (key.clone(), sorted.into_iter().map(|Reverse(value)| value).collect())
-            })
+        self.combined(call, self.partitions(), create, add, merge).mapped(call, |(key, heap)| {
+            let sorted = heap.clone().into_sorted_vec();
+            (key.clone(), sorted.into_iter().map(|Reverse(value)| value).collect())
+        })
     }
 }
 

@@ -1,0 +1,3 @@
+//! Tests of the collections that need nothing but the public interface.
+
+mod keyed;
