@@ -162,6 +162,44 @@ pub(crate) fn sort(ctx: &Context, request: &Request) -> Result<Value, Box<dyn Er
     Ok(line)
 }
 
+/// The rows of two sides that have the same key; a row's value is its number.
+pub(crate) fn join(ctx: &Context, request: &Request) -> Result<Value, Box<dyn Error>> {
+    let side = |name: &str| -> Result<Vec<(u64, u64)>, Box<dyn Error>> {
+        Ok(input::numbers(&request.folder, name)?.into_iter().zip(0..).collect())
+    };
+    let (left, right) = (side("join_left.npy")?, side("join_right.npy")?);
+    let plain = if request.alone { Default::default() } else { (left.clone(), right.clone()) };
+    let left = ctx.parallelize_in(left, PARTITIONS);
+    let right = ctx.parallelize_in(right, PARTITIONS);
+    let add = |(n, sum): (u64, u64), (key, a, b): (u64, u64, u64)| {
+        (n + 1, sum.wrapping_add(key ^ a.wrapping_mul(b)))
+    };
+    let ours = || {
+        let rows = left.join(&right);
+        Ok(rows.aggregate((0, 0), |sum, (key, (a, b))| add(sum, (*key, *a, *b)), both)?)
+    };
+    // A table of one side and a loop over the other: what one writes without a library.
+    let bare = || {
+        let (left, right) = &plain;
+        let mut table: HashMap<u64, Vec<u64>> = HashMap::with_capacity(right.len());
+        for (key, value) in right {
+            table.entry(*key).or_default().push(*value);
+        }
+        let found = left.par_iter().fold(
+            || (0, 0),
+            |sum, (key, a)| {
+                let partners = table.get(key).map_or(&[][..], Vec::as_slice);
+                partners.iter().fold(sum, |sum, b| add(sum, (*key, *a, *b)))
+            },
+        );
+        Ok(found.reduce(|| (0, 0), both))
+    };
+    let ((rows, checksum), mut line) = side_by_side(request, ctx, ours, bare)?;
+    line["rows"] = json!(rows);
+    line["checksum"] = json!(checksum);
+    Ok(line)
+}
+
 /// Ten passes over 2 GiB of numbers that are kept in memory.
 pub(crate) fn cache(ctx: &Context, request: &Request) -> Result<Value, Box<dyn Error>> {
     let numbers = request.rows.unwrap_or(CACHED);

@@ -10,6 +10,7 @@ mod generate;
 mod gradstep;
 mod input;
 mod lr;
+mod spill;
 mod start;
 
 use std::error::Error;
@@ -29,19 +30,22 @@ pub(crate) struct Request {
     rows: Option<u64>,
     show: bool,
     alone: bool,
+    /// The memory budget in MiB.
+    limit: Option<u64>,
 }
 
 impl Request {
     fn parse() -> Result<Self, lexopt::Error> {
         let mut words = Vec::new();
         let (mut threads, mut level, mut rows) = (None, "memory".to_owned(), None);
-        let (mut show, mut alone) = (false, false);
+        let (mut show, mut alone, mut limit) = (false, false, None);
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("threads") => threads = Some(parser.value()?.parse()?),
                 Long("level") => level = parser.value()?.string()?,
                 Long("rows") => rows = Some(parser.value()?.parse()?),
+                Long("limit") => limit = Some(parser.value()?.parse()?),
                 Long("show") => show = true,
                 Long("alone") => alone = true,
                 Value(word) => words.push(word.string()?),
@@ -49,15 +53,18 @@ impl Request {
             }
         }
         let mut words = words.into_iter();
-        let usage = "usage: bench TASK DIR [--threads N] [--level memory|f32|disk|csv] [--rows N] \
+        let usage = "usage: bench TASK DIR [--threads N] [--level memory|f32|disk|csv|…] [--rows N] [--limit MIB] \
                      [--alone: without bare rayon beside it]";
         let task = words.next().ok_or(usage)?;
         let folder = words.next().map(PathBuf::from).unwrap_or_default();
-        Ok(Self { task, folder, threads, level, rows, show, alone })
+        Ok(Self { task, folder, threads, level, rows, show, alone, limit })
     }
 
     fn context(&self) -> firesteel::core::Result<Context> {
-        let builder = Context::builder();
+        let mut builder = Context::builder();
+        if let Some(mib) = self.limit {
+            builder = builder.memory_limit(mib << 20);
+        }
         match self.threads {
             Some(threads) => builder.threads(threads).build(),
             None => builder.build(),
@@ -77,9 +84,13 @@ fn run() -> Result<(), Box<dyn Error>> {
         "words" => collections::words(&ctx, &request)?,
         "reduce_by_key" => collections::reduce_by_key(&ctx, &request)?,
         "sort" => collections::sort(&ctx, &request)?,
+        "join" => collections::join(&ctx, &request)?,
+        "spill" => spill::run(&ctx, &request)?,
+        "shuffle_spill" => spill::shuffle(&ctx, &request)?,
         "cache" => collections::cache(&ctx, &request)?,
         other => {
-            let tasks = "generate, lr, gradstep, chain, start, words, reduce_by_key, sort, cache";
+            let tasks = "generate, lr, gradstep, chain, start, words, reduce_by_key, sort, join, \
+                         cache, spill, shuffle_spill";
             return Err(format!("no task `{other}`: {tasks}").into());
         }
     };
