@@ -18,12 +18,14 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+use crate::chaos::{Attempt, Point, attempts};
 use crate::context::{Context, Running};
 use crate::data::Wire;
 use crate::dataset::node::Node;
 use crate::error::{Error, Failure, Result, Site, TaskFailure, Whereabouts};
 use crate::fingerprint::fingerprint;
 use crate::hash::fixed_hash;
+use crate::seal::{seal, sealed_len};
 use crate::transport::{Bytes, Lost};
 use crate::tree::{Place, Tree};
 use crate::wire;
@@ -53,6 +55,7 @@ pub(crate) fn entering(call: Call) {
 pub(crate) struct Task {
     pub(crate) partition: usize,
     stop: Arc<Stop>,
+    attempt: Arc<Attempt>,
 }
 
 #[derive(Debug)]
@@ -80,7 +83,13 @@ impl Task {
         if stop.here.load(Ordering::Relaxed) || stop.ctx.transport().raised(stop.number) {
             return Err(stopped());
         }
-        Ok(())
+        self.attempt.step()
+    }
+
+    /// Says that the task cannot be tried again from here on: what it works on is used up, or
+    /// what it does is seen from outside (a closure's side effects).
+    pub(crate) fn spend(&self) {
+        self.attempt.spend();
     }
 
     /// The error for a closure of `call` that failed in this task.
@@ -114,14 +123,16 @@ enum Outcome {
     Stopped,
 }
 
-/// What a rank brought to a meeting besides its note.
-struct Brought {
+/// What came from a rank, without the note or checksum behind it.
+pub(crate) struct Brought {
     bytes: Bytes,
     len: usize,
 }
 
-impl Brought {
-    fn as_slice(&self) -> &[u8] {
+impl std::ops::Deref for Brought {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }
@@ -130,24 +141,26 @@ impl Brought {
 const NOTE_LEN: usize = 4;
 
 impl Note {
-    /// Writes the note behind `bytes`.
+    /// Writes the note behind `bytes`, and a checksum of both.
     fn append_to(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         let start = bytes.len();
         wire::append(self, &mut bytes)?;
         let len = (bytes.len() - start) as u32;
         bytes.extend_from_slice(&len.to_le_bytes());
+        seal(&mut bytes);
         Ok(bytes)
     }
 
-    fn split_from(bytes: &Bytes) -> Result<(Self, Brought)> {
+    fn split_from(bytes: &Bytes, rank: usize) -> Result<(Self, Brought)> {
         let cut = || -> Option<(usize, usize)> {
+            let bytes = &bytes[..sealed_len(bytes)?];
             let end = bytes.len().checked_sub(NOTE_LEN)?;
             let len = u32::from_le_bytes(bytes[end..].try_into().ok()?) as usize;
             Some((end.checked_sub(len)?, end))
         };
         let (start, end) = cut().ok_or_else(|| Error::Damaged {
-            what: "note".into(),
-            message: "it is shorter than it says".into(),
+            what: format!("note of rank {rank}"),
+            message: "its checksum does not fit".into(),
         })?;
         let note = wire::decode(&bytes[start..end])?;
         Ok((note, Brought { bytes: Arc::clone(bytes), len: start }))
@@ -276,8 +289,11 @@ impl<'a> Job<'a> {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(&partition) = partitions.get(at) else { return };
-                let task = Arc::new(Task { partition, stop: Arc::clone(&stop) });
-                match task.check().and_then(|()| self.guarded(Some(partition), || work(&task))) {
+                let once = |attempt| {
+                    let task = Arc::new(Task { partition, stop: Arc::clone(&stop), attempt });
+                    self.guarded(Some(partition), || task.check().and_then(|()| work(&task)))
+                };
+                match attempts(self.ctx, number, partition, once) {
                     Ok(result) => lock(&done).push((partition, result)),
                     Err(error) => {
                         stop.here.store(true, Ordering::Relaxed);
@@ -347,10 +363,14 @@ impl<'a> Job<'a> {
             plan: self.plan.load(Ordering::Relaxed),
             outcome,
         };
-        let gathered = self.ctx.transport().all_gather(note.append_to(bytes)?);
+        let mut bytes = note.append_to(bytes)?;
+        if let Some(chaos) = self.ctx.chaos() {
+            chaos.on_the_way(Point::Meeting, number, self.ctx.rank(), None, &mut bytes);
+        }
+        let gathered = self.ctx.transport().all_gather(bytes);
         let (mut notes, mut all) = (Vec::new(), Vec::new());
-        for bytes in gathered.map_err(|lost| self.lost(lost))? {
-            let (note, brought) = Note::split_from(&bytes)?;
+        for (rank, bytes) in gathered.map_err(|lost| self.lost(lost))?.iter().enumerate() {
+            let (note, brought) = Note::split_from(bytes, rank)?;
             notes.push(note);
             all.push(brought);
         }
@@ -423,7 +443,7 @@ impl<'a> Job<'a> {
         }
         let encode = |value: U| self.guarded(None, || wire::encode(&value));
         let all = self.meet(outcome.and_then(encode))?;
-        self.guarded(None, || all.iter().map(|brought| wire::decode(brought.as_slice())).collect())
+        self.guarded(None, || all.iter().map(|brought| wire::decode(brought)).collect())
     }
 
     /// Gives every rank the rows of all of `here`'s partitions, in the order of the partitions;
@@ -483,9 +503,10 @@ impl<'a> Job<'a> {
         }))
     }
 
-    /// Sends `parts[r]` to rank `r` once all ranks agree that theirs are there.
-    pub(crate) fn exchange(&self, outcome: Result<Vec<Vec<u8>>>) -> Result<Vec<Bytes>> {
-        let parts = match outcome {
+    /// Sends `parts[r]` to rank `r` once all ranks agree that theirs are there; in the end they
+    /// agree that everything came as it went.
+    pub(crate) fn exchange(&self, outcome: Result<Vec<Vec<u8>>>) -> Result<Vec<Brought>> {
+        let mut parts = match outcome {
             Ok(parts) => {
                 self.agree(Ok(()))?;
                 parts
@@ -495,7 +516,25 @@ impl<'a> Job<'a> {
                 return Err(error);
             }
         };
-        self.ctx.transport().all_to_all(parts).map_err(|lost| self.lost(lost))
+        let here = self.ctx.rank();
+        for (to, part) in parts.iter_mut().enumerate() {
+            seal(part);
+            if let Some(chaos) = self.ctx.chaos() {
+                let number = self.ctx.current_collective();
+                chaos.on_the_way(Point::Exchange, number, here, Some(to), part);
+            }
+        }
+        let arrived = self.ctx.transport().all_to_all(parts).map_err(|lost| self.lost(lost))?;
+        let opened = arrived.into_iter().enumerate().map(|(from, bytes)| {
+            let len = sealed_len(&bytes).ok_or_else(|| Error::Damaged {
+                what: format!("parcel from rank {from} to rank {here}"),
+                message: "its checksum does not fit".into(),
+            })?;
+            Ok(Brought { bytes, len })
+        });
+        let opened: Result<Vec<Brought>> = opened.collect();
+        self.agree(opened.as_ref().map(|_| ()).map_err(Clone::clone))?;
+        opened
     }
 
     /// Merges partial results over the fixed tree on `leaves` leaves; `None` if none came.
