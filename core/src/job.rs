@@ -87,9 +87,10 @@ impl Task {
     }
 
     /// Says that the task cannot be tried again from here on: what it works on is used up, or
-    /// what it does is seen from outside (a closure's side effects).
-    pub(crate) fn spend(&self) {
-        self.attempt.spend();
+    /// what it does is seen from outside (a closure's side effects). Asked for before that, and
+    /// returned early if it fails: a fault may strike here for the last time.
+    pub(crate) fn spend(&self) -> Result<()> {
+        self.attempt.spend()
     }
 
     /// The error for a closure of `call` that failed in this task.
@@ -270,7 +271,8 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// Runs `work` once for each of `partitions`, in their order, on the context's threads.
+    /// Runs `work` for each of `partitions`, in their order, on the context's threads; again where
+    /// it failed in a way that may pass, unless the task has been [spent](Task::spend).
     ///
     /// After a failure no further task starts, and running ones end at their next chunk; the
     /// error of the lowest partition that failed is returned.
@@ -291,7 +293,11 @@ impl<'a> Job<'a> {
                 let Some(&partition) = partitions.get(at) else { return };
                 let once = |attempt| {
                     let task = Arc::new(Task { partition, stop: Arc::clone(&stop), attempt });
-                    self.guarded(Some(partition), || task.check().and_then(|()| work(&task)))
+                    self.guarded(Some(partition), || {
+                        task.check()?;
+                        let result = work(&task)?;
+                        task.attempt.finish().map(|()| result)
+                    })
                 };
                 match attempts(self.ctx, number, partition, once) {
                     Ok(result) => lock(&done).push((partition, result)),

@@ -12,11 +12,14 @@ use crate::error::Result;
 /// The pause before the second attempt; each one after it is four times as long.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Chunks after which a fault inside a task strikes, at most; a shorter task gets away.
+/// Chunks after which a fault inside a task strikes are fewer than these.
 const DEEPEST: u64 = 4;
 
+/// The steps left to a fault that has struck: it does so once.
+const SPRUNG: u32 = u32::MAX;
+
 /// One attempt of a task.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Attempt {
     trap: Option<Trap>,
     spent: AtomicBool,
@@ -51,24 +54,39 @@ impl Attempt {
         }
     }
 
+    /// The task has done all it had to: a fault that still waits strikes now, so that a whole
+    /// attempt is thrown away.
+    pub(crate) fn finish(&self) -> Result<()> {
+        self.trap.as_ref().map_or(Ok(()), Trap::strike)
+    }
+
     /// From now on the task cannot be tried again: it uses up what it works on, or is seen from
-    /// outside.
-    pub(crate) fn spend(&self) {
+    /// outside. A fault that still waits strikes before that.
+    pub(crate) fn spend(&self) -> Result<()> {
+        self.finish()?;
         self.spent.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 
 impl Trap {
     #[cold]
     fn step(&self) -> Result<()> {
-        // Counts down to zero, strikes there, and stays silent for ever.
-        let left = self.steps_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            (left != u32::MAX).then(|| left.wrapping_sub(1))
-        });
-        match (left, self.fault) {
-            (Ok(0), Fault::Slow) => self.chaos.pause(self.event),
-            (Ok(0), fault) => return Err(self.chaos.failure(self.event, fault)),
-            _ => {}
+        match self.steps_left.load(Ordering::Relaxed) {
+            SPRUNG => Ok(()),
+            0 => self.strike(),
+            left => {
+                self.steps_left.store(left - 1, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    fn strike(&self) -> Result<()> {
+        match (self.steps_left.swap(SPRUNG, Ordering::Relaxed), self.fault) {
+            (SPRUNG, _) => {}
+            (_, Fault::Slow) => self.chaos.pause(self.event),
+            (_, fault) => return Err(self.chaos.failure(self.event, fault)),
         }
         Ok(())
     }

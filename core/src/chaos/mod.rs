@@ -5,7 +5,7 @@
 //!
 //! | point | passed | number | faults |
 //! |---|---|---|---|
-//! | `task` | at each attempt of a task, at its start or some chunks later | partition | passing, lasting, panic, slow |
+//! | `task` | in each attempt of a task: at its start, some chunks later or at its end | partition | passing, lasting, panic, slow |
 //! | `meeting` | before a rank gives the others its note and what belongs to it | meeting | slow, corrupted, dropped |
 //! | `exchange` | before a rank gives another one its parcel | the meeting that follows | slow, corrupted, dropped |
 //! | `store.write` | before a block goes to disk | block | passing, lasting, slow, corrupted, dropped, full disk |
@@ -197,9 +197,10 @@ impl Chaos {
     /// [`strike`](Self::strike) asks and does.
     pub(crate) fn point(&self, event: Event) -> Option<Fault> {
         let chosen = event.attempt == 0
-            && self.at.iter().any(|(name, number)| {
-                name == event.point.name() && *number == event.number
-            });
+            && self
+                .at
+                .iter()
+                .any(|(name, number)| name == event.point.name() && *number == event.number);
         let share = (self.draw(event, "whether") >> 11) as f64 * (1.0 / (1_u64 << 53) as f64);
         if !chosen && share >= self.rate {
             return None;

@@ -36,6 +36,7 @@ impl<T: Data> Dataset<T> {
         let local = job.run(&self.local_partitions(), |task| {
             let value = leaf(self.read(job, task)?, task)?;
             entering(job.call());
+            task.spend()?;
             tree.insert((0, task.partition), value, &merge);
             Ok(())
         });
@@ -174,7 +175,7 @@ impl<T: Data> Dataset<T> {
         let done = job.run(&self.local_partitions(), |task| {
             let mut rows = self.read(&job, task)?;
             while let Some(chunk) = rows.next()? {
-                task.spend();
+                task.spend()?;
                 chunk.as_slice().iter().for_each(&f);
             }
             Ok(())

@@ -187,7 +187,7 @@ impl<M: Move> Exchange<M> {
             held.into_iter().map(|(p, rows)| (p, Mutex::new(Some(rows)))).collect();
         let cut = job.run(&from, |task| {
             entering(call);
-            task.spend();
+            task.spend()?;
             let rows = lock(&held[&task.partition]).take().expect("each partition is cut once");
             let pieces = self.movement.cut(task.partition, rows, plan)?.into_iter();
             let packed = pieces.map(|(to, rows)| match self.homes.home(to, ranks) {
@@ -226,7 +226,7 @@ impl<M: Move> Exchange<M> {
             .collect();
         job.run(&to, |task| {
             entering(call);
-            task.spend();
+            task.spend()?;
             let slot = pieces.get(&task.partition);
             let pieces = slot.map_or_else(Vec::new, |slot| std::mem::take(&mut *lock(slot)));
             let rows = pieces.into_iter().map(Piece::into_rows).collect::<Result<Vec<_>>>()?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use firesteel_core::chaos::{Chaos, Fault};
 use firesteel_core::hash::mix;
 use firesteel_core::transport::{Alone, Transport};
-use firesteel_core::{Context, Error, Result};
+use firesteel_core::{Context, Result};
 
 use crate::operators::{ACTIONS, Action, OPERATORS, Operator};
 
@@ -21,7 +21,7 @@ pub(crate) struct Case {
     actions: Vec<(Action, i64)>,
     partitions: usize,
     pub(crate) ranks: usize,
-    threads: usize,
+    pub(crate) threads: usize,
     limit: Option<u64>,
     pub(crate) trouble: Trouble,
 }
@@ -31,9 +31,15 @@ pub(crate) struct Case {
 pub(crate) enum Trouble {
     Nothing,
     /// Only what must not change the result.
-    Passing { rate: f64 },
+    Passing {
+        rate: f64,
+    },
     /// Whatever there is, or some of it, on all ranks or on one.
-    Anything { rate: f64, only: Option<Vec<Fault>>, rank: Option<usize> },
+    Anything {
+        rate: f64,
+        only: Option<Vec<Fault>>,
+        rank: Option<usize>,
+    },
 }
 
 /// Draws from a seed, one after the other.
@@ -73,12 +79,10 @@ impl Case {
             _ => dice.below(80),
         };
         let start = (0..rows).map(|_| dice.below(400) as i64 - 200).collect();
-        let operators = (0..dice.below(7))
-            .map(|_| (dice.of(OPERATORS), dice.below(9) as i64 + 1))
-            .collect();
-        let actions = (0..1 + dice.below(4))
-            .map(|_| (dice.of(ACTIONS), dice.below(9) as i64 + 1))
-            .collect();
+        let operators =
+            (0..dice.below(7)).map(|_| (dice.of(OPERATORS), dice.below(9) as i64 + 1)).collect();
+        let actions =
+            (0..1 + dice.below(4)).map(|_| (dice.of(ACTIONS), dice.below(9) as i64 + 1)).collect();
         let ranks = 1 + dice.below(4);
         Self {
             seed,
@@ -147,17 +151,27 @@ impl Case {
     }
 
     fn run(&self, ctx: &Context) -> Outcomes {
-        let start = ctx.parallelize_in(self.start.clone(), self.partitions);
-        let built = self.operators.iter().try_fold(start, |rows, ((_, on_dataset, _), k)| {
-            on_dataset(ctx, rows, *k)
-        });
+        let build = || {
+            let start = ctx.parallelize_in(self.start.clone(), self.partitions);
+            self.operators
+                .iter()
+                .try_fold(start, |rows, ((_, on_dataset, _), k)| on_dataset(ctx, rows, *k))
+        };
+        // What an action has kept serves the next one; what could not be built is tried again.
+        let mut built = None;
         let outcomes = self
             .actions
             .iter()
-            .map(|((_, on_dataset, _), k)| on_dataset(built.as_ref().map_err(Error::clone)?, *k))
+            .map(|((_, on_dataset, _), k)| {
+                let rows = match built.take() {
+                    Some(rows) => rows,
+                    None => build()?,
+                };
+                on_dataset(built.insert(rows), *k)
+            })
             .collect();
         drop(built);
-        assert_eq!(ctx.memory_used(), 0, "memory is held by nobody");
+        assert_eq!(ctx.memory_used(), 0, "memory is held that nobody needs");
         outcomes
     }
 }

@@ -98,6 +98,9 @@ fn check(case: &Case, tally: &Mutex<Tally>) -> Result<(), String> {
             return Err(format!("rank 0 got {:?}, rank {rank} got {other:?}", outcomes[0]));
         }
     }
+    if (case.ranks, case.threads) == (1, 1) && (outcomes.clone(), faults) != run(case)? {
+        return Err("one rank and thread: the same seed did not bring the same again".into());
+    }
     let mut tally = tally.lock().unwrap();
     tally.faults += faults;
     tally.struck_cases += u64::from(faults > 0);

@@ -97,7 +97,9 @@ fn summed_vec(rows: Vec<i64>, keys: i64) -> Option<Vec<i64>> {
 fn recut(rows: Rows, each: u64) -> Result<Rows> {
     let blocks = rows.map_partitions(|rows| [rows.collect::<Vec<_>>()]);
     let rows_of = move |n: u64| (n / each).max(1);
-    Ok(blocks.recut(Vec::len, |block, range| block[range].to_vec(), rows_of)?.flat_map(|block| block))
+    Ok(blocks
+        .recut(Vec::len, |block, range| block[range].to_vec(), rows_of)?
+        .flat_map(|block| block))
 }
 
 /// Rows that are not written as they lie in memory.
