@@ -10,6 +10,7 @@ use std::thread::ThreadId;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chaos::Chaos;
 use crate::data::Wire;
 use crate::error::{Error, Result, TaskFailure};
 use crate::job::Job;
@@ -42,6 +43,8 @@ struct Inner {
     seed: u64,
     progress: bool,
     store: Arc<Store>,
+    chaos: Option<Chaos>,
+    task_retries: u32,
     next_node: AtomicU64,
     collectives: AtomicU64,
     running: Mutex<Option<Running>>,
@@ -61,6 +64,8 @@ pub struct Builder {
     spill_dir: Option<PathBuf>,
     seed: u64,
     progress: bool,
+    chaos: Option<Chaos>,
+    task_retries: u32,
     transport: Box<dyn Transport>,
 }
 
@@ -95,6 +100,27 @@ impl Builder {
         Self { progress, ..self }
     }
 
+    /// How often a task is run again after an error that [may pass](Error::may_pass), with a short
+    /// pause before each attempt. Default 3.
+    ///
+    /// A closure may so see rows of a partition again. Results do not depend on it, and
+    /// [`for_each`](crate::Dataset::for_each), which is there for side effects, is not repeated
+    /// once its closure has run.
+    pub fn task_retries(self, task_retries: u32) -> Self {
+        Self { task_retries, ..self }
+    }
+
+    /// Makes things go wrong on this rank, one event in a hundred, as `seed` says; for tests.
+    /// Default: no.
+    pub fn chaos(self, seed: u64) -> Self {
+        self.chaos_with(Chaos::new(seed))
+    }
+
+    /// [`chaos`](Self::chaos) with a choice of what goes wrong, where and how often.
+    pub fn chaos_with(self, chaos: Chaos) -> Self {
+        Self { chaos: Some(chaos), ..self }
+    }
+
     /// Joins the ranks behind `transport`. Default: one rank alone.
     pub fn transport(self, transport: impl Transport + 'static) -> Self {
         Self { transport: Box::new(transport), ..self }
@@ -104,13 +130,15 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::Parameter`] for zero threads; [`Error::MixedWorld`] if another rank runs another
+    /// [`Error::Parameter`] for zero threads, or a chaos whose rate or point makes no sense;
+    /// [`Error::MixedWorld`] if another rank runs another
     /// version, has another seed, or has a processor that would not give the same bits.
     #[track_caller]
     pub fn build(self) -> Result<Context> {
         if self.threads == Some(0) {
             return Err(Error::parameter("threads", 0, "at least 1"));
         }
+        self.chaos.as_ref().map_or(Ok(()), Chaos::check)?;
         let default_threads = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.unwrap_or_else(default_threads);
         let folder = self.spill_dir.unwrap_or_else(std::env::temp_dir);
@@ -120,7 +148,11 @@ impl Builder {
             pool: OnceLock::new(),
             seed: self.seed,
             progress: self.progress,
-            store: Arc::new(Store::new(self.memory_limit, threads, folder)),
+            store: Arc::new(
+                Store::new(self.memory_limit, threads, folder).chaos(self.chaos.clone()),
+            ),
+            chaos: self.chaos,
+            task_retries: self.task_retries,
             next_node: AtomicU64::new(0),
             collectives: AtomicU64::new(0),
             running: Mutex::new(None),
@@ -155,6 +187,8 @@ impl Context {
             spill_dir: None,
             seed: 0,
             progress: false,
+            chaos: None,
+            task_retries: 3,
             transport: Box::new(Alone),
         }
     }
@@ -262,6 +296,16 @@ impl Context {
 
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.inner.store
+    }
+
+    /// The faults that are asked for.
+    #[inline]
+    pub(crate) fn chaos(&self) -> Option<&Chaos> {
+        self.inner.chaos.as_ref()
+    }
+
+    pub(crate) fn task_retries(&self) -> u32 {
+        self.inner.task_retries
     }
 
     pub(crate) fn shows_progress(&self) -> bool {

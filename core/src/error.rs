@@ -5,6 +5,7 @@
 //! as its message, with the operator and the partition it came from.
 
 use std::fmt;
+use std::io;
 use std::panic::Location;
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,8 @@ pub enum Error {
         file: String,
         /// What is wrong with it.
         message: String,
+        /// Whether it may be gone at the next attempt; see [`Error::may_pass`].
+        transient: bool,
     },
     /// A parameter outside its range.
     #[error("parameter `{name}` must be {expected}, got {value}")]
@@ -260,9 +263,35 @@ fn in_partition(partition: Option<usize>) -> String {
 }
 
 impl Error {
-    /// A file error from an I/O error.
-    pub fn file(file: impl Into<String>, error: impl fmt::Display) -> Self {
-        Self::File { file: file.into(), message: error.to_string() }
+    /// A file error from an I/O error, or from words.
+    ///
+    /// Of an [`io::Error`] it is noted whether it [may pass](Self::may_pass).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Error as IoError, ErrorKind};
+    ///
+    /// use firesteel_core::Error;
+    ///
+    /// assert!(Error::file("a.csv", IoError::from(ErrorKind::TimedOut)).may_pass());
+    /// assert!(!Error::file("a.csv", IoError::from(ErrorKind::NotFound)).may_pass());
+    /// assert!(!Error::file("a.csv", "timed out").may_pass());
+    /// ```
+    pub fn file(file: impl Into<String>, error: impl fmt::Display + 'static) -> Self {
+        let any: &dyn std::any::Any = &error;
+        let transient = any.downcast_ref::<io::Error>().is_some_and(passes);
+        Self::File { file: file.into(), message: error.to_string(), transient }
+    }
+
+    /// Whether a second attempt may go well: true of input and output that was interrupted, timed
+    /// out or lost its connection, of a device that was busy or failed, of too many open files.
+    ///
+    /// A task that fails so is run again, as often as
+    /// [`Builder::task_retries`](crate::Builder::task_retries) says. Panics, errors of closures,
+    /// damaged data, missing files and full disks do not pass.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::File { transient: true, .. })
     }
 
     /// A parameter error.
@@ -273,6 +302,30 @@ impl Error {
     ) -> Self {
         Self::Parameter { name: name.into(), value: value.to_string(), expected: expected.into() }
     }
+}
+
+/// Whether an I/O error may be gone at the next attempt.
+fn passes(error: &io::Error) -> bool {
+    use io::ErrorKind::*;
+    let kind_passes = matches!(
+        error.kind(),
+        Interrupted
+            | TimedOut
+            | WouldBlock
+            | ConnectionRefused
+            | ConnectionReset
+            | ConnectionAborted
+            | NotConnected
+            | BrokenPipe
+            | HostUnreachable
+            | NetworkUnreachable
+            | NetworkDown
+            | StaleNetworkFileHandle
+            | ResourceBusy
+    );
+    // Kinds that the standard library does not name: a device's fault, too many open files here
+    // or in the whole system. On Unix these numbers are the same everywhere.
+    kind_passes || (cfg!(unix) && matches!(error.raw_os_error(), Some(5 | 23 | 24)))
 }
 
 /// What a fallible closure may return as its error: anything that can be displayed.

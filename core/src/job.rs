@@ -18,12 +18,14 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+use crate::chaos::{Attempt, Point, attempts};
 use crate::context::{Context, Running};
 use crate::data::Wire;
 use crate::dataset::node::Node;
 use crate::error::{Error, Failure, Result, Site, TaskFailure, Whereabouts};
 use crate::fingerprint::fingerprint;
 use crate::hash::fixed_hash;
+use crate::seal::{seal, sealed_len};
 use crate::store::Store;
 use crate::transport::{Bytes, Lost};
 use crate::tree::{Place, Tree};
@@ -54,6 +56,7 @@ pub(crate) fn entering(call: Call) {
 pub(crate) struct Task {
     pub(crate) partition: usize,
     stop: Arc<Stop>,
+    attempt: Arc<Attempt>,
 }
 
 #[derive(Debug)]
@@ -81,7 +84,14 @@ impl Task {
         if stop.here.load(Ordering::Relaxed) || stop.ctx.transport().raised(stop.number) {
             return Err(stopped());
         }
-        Ok(())
+        self.attempt.step()
+    }
+
+    /// Says that the task cannot be tried again from here on: what it works on is used up, or
+    /// what it does is seen from outside (a closure's side effects). Asked for before that, and
+    /// returned early if it fails: a fault may strike here for the last time.
+    pub(crate) fn spend(&self) -> Result<()> {
+        self.attempt.spend()
     }
 
     /// Where its rank keeps things.
@@ -120,14 +130,16 @@ enum Outcome {
     Stopped,
 }
 
-/// What a rank brought to a meeting besides its note.
-struct Brought {
+/// What came from a rank, without the note or checksum behind it.
+pub(crate) struct Brought {
     bytes: Bytes,
     len: usize,
 }
 
-impl Brought {
-    fn as_slice(&self) -> &[u8] {
+impl std::ops::Deref for Brought {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }
@@ -136,24 +148,26 @@ impl Brought {
 const NOTE_LEN: usize = 4;
 
 impl Note {
-    /// Writes the note behind `bytes`.
+    /// Writes the note behind `bytes`, and a checksum of both.
     fn append_to(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         let start = bytes.len();
         wire::append(self, &mut bytes)?;
         let len = (bytes.len() - start) as u32;
         bytes.extend_from_slice(&len.to_le_bytes());
+        seal(&mut bytes);
         Ok(bytes)
     }
 
-    fn split_from(bytes: &Bytes) -> Result<(Self, Brought)> {
+    fn split_from(bytes: &Bytes, rank: usize) -> Result<(Self, Brought)> {
         let cut = || -> Option<(usize, usize)> {
+            let bytes = &bytes[..sealed_len(bytes)?];
             let end = bytes.len().checked_sub(NOTE_LEN)?;
             let len = u32::from_le_bytes(bytes[end..].try_into().ok()?) as usize;
             Some((end.checked_sub(len)?, end))
         };
         let (start, end) = cut().ok_or_else(|| Error::Damaged {
-            what: "note".into(),
-            message: "it is shorter than it says".into(),
+            what: format!("note of rank {rank}"),
+            message: "its checksum does not fit".into(),
         })?;
         let note = wire::decode(&bytes[start..end])?;
         Ok((note, Brought { bytes: Arc::clone(bytes), len: start }))
@@ -263,7 +277,8 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// Runs `work` once for each of `partitions`, in their order, on the context's threads.
+    /// Runs `work` for each of `partitions`, in their order, on the context's threads; again where
+    /// it failed in a way that may pass, unless the task has been [spent](Task::spend).
     ///
     /// After a failure no further task starts, and running ones end at their next chunk; the
     /// error of the lowest partition that failed is returned.
@@ -272,25 +287,61 @@ impl<'a> Job<'a> {
         partitions: &[usize],
         work: impl Fn(&Arc<Task>) -> Result<R> + Sync,
     ) -> Result<Vec<(usize, R)>> {
+        let groups: Vec<&[usize]> = partitions.chunks(1).collect();
+        let step = |result: &mut Option<R>, task: &Arc<Task>| {
+            *result = Some(work(task)?);
+            Ok(())
+        };
+        self.run_groups(&groups, || None, step, |_, result| result.ok_or_else(stopped))
+    }
+
+    /// Runs `step` for each partition of each group; the partitions of a group run one after the
+    /// other on one thread, from what `start` gave, and `finish` makes the group's result of what
+    /// is there then. A group is tried again as a whole.
+    pub(crate) fn run_groups<S, R: Send>(
+        &self,
+        groups: &[&[usize]],
+        start: impl Fn() -> S + Sync,
+        step: impl Fn(&mut S, &Arc<Task>) -> Result<()> + Sync,
+        finish: impl Fn(usize, S) -> Result<R> + Sync,
+    ) -> Result<Vec<(usize, R)>> {
         let number = self.ctx.current_collective();
         let stop = Arc::new(Stop { ctx: self.ctx.clone(), number, here: AtomicBool::new(false) });
         let next = AtomicUsize::new(0);
-        let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(partitions.len()));
+        let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(groups.len()));
         let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
-        let bar = Progress::new(self.ctx, self.call.operator, partitions.len());
+        let bar = Progress::new(self.ctx, self.call.operator, groups.len());
         let worker = || {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(&partition) = partitions.get(at) else { return };
-                let task = Arc::new(Task { partition, stop: Arc::clone(&stop) });
-                match task.check().and_then(|()| self.guarded(Some(partition), || work(&task))) {
-                    Ok(result) => lock(&done).push((partition, result)),
+                let Some(&group) = groups.get(at) else { return };
+                let first = group[0];
+                let at_work = AtomicUsize::new(first);
+                let once = |attempt: Arc<Attempt>| {
+                    let mut state = start();
+                    for &partition in group {
+                        at_work.store(partition, Ordering::Relaxed);
+                        let (stop, attempt) = (Arc::clone(&stop), Arc::clone(&attempt));
+                        let task = Arc::new(Task { partition, stop, attempt });
+                        self.guarded(Some(partition), || {
+                            task.check()?;
+                            step(&mut state, &task)
+                        })?;
+                    }
+                    self.guarded(Some(at_work.load(Ordering::Relaxed)), || {
+                        let result = finish(first, state)?;
+                        attempt.finish().map(|()| result)
+                    })
+                };
+                match attempts(self.ctx, number, first, once) {
+                    Ok(result) => lock(&done).push((first, result)),
                     Err(error) => {
                         stop.here.store(true, Ordering::Relaxed);
                         if !is_stopped(&error) {
                             if self.ctx.ranks() > 1 {
                                 self.ctx.transport().raise(number);
                             }
+                            let partition = at_work.load(Ordering::Relaxed);
                             let mut failed = lock(&failed);
                             if failed.as_ref().is_none_or(|(lowest, _)| partition < *lowest) {
                                 *failed = Some((partition, error));
@@ -302,7 +353,7 @@ impl<'a> Job<'a> {
                 bar.step();
             }
         };
-        let workers = self.ctx.threads().min(partitions.len());
+        let workers = self.ctx.threads().min(groups.len());
         self.ctx.pool()?.run(workers, &worker);
         if let Some((_, error)) = into_inner(failed) {
             return Err(error);
@@ -353,10 +404,14 @@ impl<'a> Job<'a> {
             plan: self.plan.load(Ordering::Relaxed),
             outcome,
         };
-        let gathered = self.ctx.transport().all_gather(note.append_to(bytes)?);
+        let mut bytes = note.append_to(bytes)?;
+        if let Some(chaos) = self.ctx.chaos() {
+            chaos.on_the_way(Point::Meeting, number, self.ctx.rank(), None, &mut bytes);
+        }
+        let gathered = self.ctx.transport().all_gather(bytes);
         let (mut notes, mut all) = (Vec::new(), Vec::new());
-        for bytes in gathered.map_err(|lost| self.lost(lost))? {
-            let (note, brought) = Note::split_from(&bytes)?;
+        for (rank, bytes) in gathered.map_err(|lost| self.lost(lost))?.iter().enumerate() {
+            let (note, brought) = Note::split_from(bytes, rank)?;
             notes.push(note);
             all.push(brought);
         }
@@ -429,7 +484,7 @@ impl<'a> Job<'a> {
         }
         let encode = |value: U| self.guarded(None, || wire::encode(&value));
         let all = self.meet(outcome.and_then(encode))?;
-        self.guarded(None, || all.iter().map(|brought| wire::decode(brought.as_slice())).collect())
+        self.guarded(None, || all.iter().map(|brought| wire::decode(brought)).collect())
     }
 
     /// Gives every rank the rows of all of `here`'s partitions, in the order of the partitions;
@@ -489,9 +544,10 @@ impl<'a> Job<'a> {
         }))
     }
 
-    /// Sends `parts[r]` to rank `r` once all ranks agree that theirs are there.
-    pub(crate) fn exchange(&self, outcome: Result<Vec<Vec<u8>>>) -> Result<Vec<Bytes>> {
-        let parts = match outcome {
+    /// Sends `parts[r]` to rank `r` once all ranks agree that theirs are there; in the end they
+    /// agree that everything came as it went.
+    pub(crate) fn exchange(&self, outcome: Result<Vec<Vec<u8>>>) -> Result<Vec<Brought>> {
+        let mut parts = match outcome {
             Ok(parts) => {
                 self.agree(Ok(()))?;
                 parts
@@ -501,7 +557,25 @@ impl<'a> Job<'a> {
                 return Err(error);
             }
         };
-        self.ctx.transport().all_to_all(parts).map_err(|lost| self.lost(lost))
+        let here = self.ctx.rank();
+        for (to, part) in parts.iter_mut().enumerate() {
+            seal(part);
+            if let Some(chaos) = self.ctx.chaos() {
+                let number = self.ctx.current_collective();
+                chaos.on_the_way(Point::Exchange, number, here, Some(to), part);
+            }
+        }
+        let arrived = self.ctx.transport().all_to_all(parts).map_err(|lost| self.lost(lost))?;
+        let opened = arrived.into_iter().enumerate().map(|(from, bytes)| {
+            let len = sealed_len(&bytes).ok_or_else(|| Error::Damaged {
+                what: format!("parcel from rank {from} to rank {here}"),
+                message: "its checksum does not fit".into(),
+            })?;
+            Ok(Brought { bytes, len })
+        });
+        let opened: Result<Vec<Brought>> = opened.collect();
+        self.agree(opened.as_ref().map(|_| ()).map_err(Clone::clone))?;
+        opened
     }
 
     /// Merges partial results over the fixed tree on `leaves` leaves; `None` if none came.

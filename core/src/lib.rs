@@ -18,11 +18,12 @@
 //! ```
 //!
 //! The modules, from the bottom up: [`error`], [`hash`] and [`rng`] (fixed functions, the same on
-//! every machine), `wire` (bytes between ranks and to disk), `fingerprint` (whether two ranks have
+//! every machine), `wire` and `seal` (bytes between ranks and to disk), `fingerprint` (whether two ranks have
 //! the same value), `tree` (the fixed reduction tree), [`transport`] (how ranks meet), `memory`
-//! and `store` (what is kept, and where), [`storage`] (files), [`context`], `job` (one action from
+//! and `store` (what is kept, and where), [`storage`] (files), [`context`], [`chaos`] (faults on demand), `job` (one action from
 //! start to agreement) and [`dataset`].
 
+pub mod chaos;
 pub mod context;
 mod data;
 pub mod dataset;
@@ -33,6 +34,7 @@ mod job;
 mod memory;
 mod pool;
 pub mod rng;
+mod seal;
 mod spill;
 pub mod storage;
 mod store;
@@ -41,6 +43,7 @@ pub mod transport;
 mod tree;
 mod wire;
 
+pub use chaos::{Chaos, Fault};
 pub use context::{Broadcast, Builder, Context};
 pub use data::{Data, Wire};
 pub use dataset::{Dataset, Group, Items, Partitioner, StorageLevel};

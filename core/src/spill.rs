@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::chaos::{Chaos, Event, Point};
 use crate::error::{Error, Result};
 
 /// An unnamed file that grows at its end.
@@ -18,6 +19,7 @@ pub(crate) struct Spill {
     folder: PathBuf,
     number: u64,
     end: AtomicU64,
+    chaos: Option<Chaos>,
 }
 
 /// Some bytes of a spill file.
@@ -30,16 +32,23 @@ pub(crate) struct Extent {
 
 impl Spill {
     /// A new file in `folder`, which is made if it is not there.
-    pub(crate) fn create(folder: &PathBuf, number: u64) -> Result<Arc<Self>> {
+    pub(crate) fn create(folder: &PathBuf, number: u64, chaos: Option<Chaos>) -> Result<Arc<Self>> {
         let named = |error| Error::file(folder.to_string_lossy(), error);
         std::fs::create_dir_all(folder).map_err(named)?;
         let file = tempfile::tempfile_in(folder).map_err(named)?;
-        Ok(Arc::new(Self { file, folder: folder.clone(), number, end: AtomicU64::new(0) }))
+        Ok(Arc::new(Self { file, folder: folder.clone(), number, end: AtomicU64::new(0), chaos }))
     }
 
     /// Writes bytes at the end and says where they start.
     pub(crate) fn append(&self, bytes: &[u8]) -> Result<u64> {
         let start = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if let Some(chaos) = &self.chaos {
+            let mut bytes = bytes.to_vec();
+            chaos.strike(Event::new(Point::StoreWrite, start, &self.number), &mut bytes)?;
+            return write_at(&self.file, &bytes, start)
+                .map(|()| start)
+                .map_err(|error| Error::file(self.place(start, bytes.len() as u64), error));
+        }
         write_at(&self.file, bytes, start)
             .map_err(|error| Error::file(self.place(start, bytes.len() as u64), error))?;
         Ok(start)
@@ -62,6 +71,10 @@ impl Extent {
         let mut bytes = vec![0; self.len as usize];
         read_at(&self.spill.file, &mut bytes, self.start)
             .map_err(|error| Error::file(self.place(), error))?;
+        if let Some(chaos) = &self.spill.chaos {
+            chaos
+                .strike(Event::new(Point::StoreRead, self.start, &self.spill.number), &mut bytes)?;
+        }
         Ok(bytes)
     }
 

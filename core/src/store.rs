@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+use crate::chaos::Chaos;
 use crate::data::Wire;
 use crate::error::{Error, Result};
 use crate::memory::{Evict, Memory, Reservation};
@@ -67,6 +68,7 @@ pub(crate) struct Store {
     parent: PathBuf,
     next_file: AtomicU64,
     spilled: AtomicU64,
+    chaos: Option<Chaos>,
 }
 
 impl Store {
@@ -76,7 +78,13 @@ impl Store {
             parent,
             next_file: AtomicU64::new(0),
             spilled: AtomicU64::new(0),
+            chaos: None,
         }
+    }
+
+    /// With faults on demand.
+    pub(crate) fn chaos(self, chaos: Option<Chaos>) -> Self {
+        Self { chaos, ..self }
     }
 
     pub(crate) fn memory_used(&self) -> u64 {
@@ -105,7 +113,8 @@ impl Store {
 
     /// A new spill file.
     pub(crate) fn spill_file(&self) -> Result<Arc<Spill>> {
-        Spill::create(&self.parent, self.next_file.fetch_add(1, Ordering::Relaxed))
+        let number = self.next_file.fetch_add(1, Ordering::Relaxed);
+        Spill::create(&self.parent, number, self.chaos.clone())
     }
 
     /// Writes bytes to a spill file.

@@ -18,7 +18,7 @@ fn lines_of(path: &Path) -> Result<Vec<String>> {
 /// The file and message of a file error.
 fn file_error<T: std::fmt::Debug>(result: Result<T>) -> (String, String) {
     match result {
-        Err(Error::File { file, message }) => (file, message),
+        Err(Error::File { file, message, .. }) => (file, message),
         other => panic!("expected a file error, got {other:?}"),
     }
 }

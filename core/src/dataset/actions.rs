@@ -36,6 +36,7 @@ impl<T: Data> Dataset<T> {
         let local = job.run(&self.local_partitions(), |task| {
             let value = leaf(self.read(job, task)?, task)?;
             entering(job.call());
+            task.spend()?;
             tree.insert((0, task.partition), value, &merge);
             Ok(())
         });
@@ -162,6 +163,7 @@ impl<T: Data> Dataset<T> {
     /// Runs `f` on every row.
     ///
     /// Each rank runs it on the rows of its own partitions, in each partition from first to last.
+    /// A task that has run it on a row is not tried again, so no row is seen twice.
     ///
     /// # Errors
     ///
@@ -173,6 +175,7 @@ impl<T: Data> Dataset<T> {
         let done = job.run(&self.local_partitions(), |task| {
             let mut rows = self.read(&job, task)?;
             while let Some(chunk) = rows.next()? {
+                task.spend()?;
                 chunk.as_slice().iter().for_each(&f);
             }
             Ok(())

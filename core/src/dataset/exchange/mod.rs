@@ -39,6 +39,9 @@ use crate::wire;
 use pieces::{Here, Outgoing, Parcel, Piece};
 use scatter::{Scattered, Totals};
 
+/// Groups of input partitions that are dealt out together, for each thread.
+const GROUPS_A_THREAD: usize = 16;
+
 /// The operator's part in an exchange.
 pub(super) trait Move: Send + Sync + 'static {
     /// Rows that come in.
@@ -178,17 +181,27 @@ impl<M: Move> Exchange<M> {
         totals: &Totals,
         spill: &Arc<SharedSpill>,
     ) -> Result<Vec<Scattered<M::Moved>>> {
-        let scattered = job.run(&local_partitions(job.ctx(), node), |task| {
-            let from = task.partition;
-            let stream: Box<dyn Stream> = match held.get(&from) {
-                Some(stored) => Box::new(Blocks::new(stored, None, Arc::clone(task))),
-                None => node.open(from, task)?,
-            };
-            let mut out = Scatter::new(self.homes.partitions(), spill);
-            entering(call);
-            self.movement.scatter(from, Typed::new(stream, call), plan, &mut out)?;
-            out.finish(from, totals)
-        })?;
+        // Partitions next to each other are dealt out together, so that pieces are not too many and
+        // too small; their rows still come in the order of (partition, position).
+        let partitions = local_partitions(job.ctx(), node);
+        let groups = job.ctx().threads() * GROUPS_A_THREAD;
+        let groups: Vec<&[usize]> =
+            partitions.chunks(partitions.len().div_ceil(groups).max(1)).collect();
+        let scattered = job.run_groups(
+            &groups,
+            || Scatter::new(self.homes.partitions(), spill),
+            |out, task| {
+                let from = task.partition;
+                let stream: Box<dyn Stream> = match held.get(&from) {
+                    Some(stored) => Box::new(Blocks::new(stored, None, Arc::clone(task))),
+                    None => node.open(from, task)?,
+                };
+                entering(call);
+                self.movement.scatter(from, Typed::new(stream, call), plan, out)?;
+                out.check()
+            },
+            |first, out| out.finish(first, totals),
+        )?;
         Ok(scattered.into_iter().map(|(_, scattered)| scattered).collect())
     }
 
@@ -274,6 +287,8 @@ impl<M: Move> Exchange<M> {
         let keeper = job.ctx().store().keeper(StorageLevel::default());
         let spill = SharedSpill::new(job.ctx().store());
         job.run(&to, |task| {
+            // The pieces are used up.
+            task.spend()?;
             let pieces = here.take(task.partition, call, written[task.partition])?;
             let mut out = Writer::new(&keeper);
             entering(call);
