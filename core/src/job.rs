@@ -329,8 +329,9 @@ impl<'a> Job<'a> {
                         })?;
                     }
                     self.guarded(Some(at_work.load(Ordering::Relaxed)), || {
-                        let result = finish(first, state)?;
-                        attempt.finish().map(|()| result)
+                        // A fault that still waits strikes before the group's result is seen.
+                        attempt.finish()?;
+                        finish(first, state)
                     })
                 };
                 match attempts(self.ctx, number, first, once) {

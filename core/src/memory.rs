@@ -140,14 +140,6 @@ impl Reservation {
         self.bytes -= bytes;
         Self { memory: Arc::clone(&self.memory), bytes }
     }
-
-    /// All as one.
-    pub(crate) fn joined(all: Vec<Self>) -> Option<Self> {
-        all.into_iter().reduce(|mut sum, mut next| {
-            sum.bytes += std::mem::take(&mut next.bytes);
-            sum
-        })
-    }
 }
 
 impl Drop for Reservation {

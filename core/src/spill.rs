@@ -91,6 +91,11 @@ impl Extent {
         self.start
     }
 
+    /// Whether it has no bytes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// How many bytes it has.
     pub(crate) fn len(&self) -> u64 {
         self.len

@@ -139,10 +139,6 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        &self.store
-    }
-
     fn to_disk(&self, bytes: &[u8]) -> Result<Extent> {
         let spill = {
             let mut spill = lock(&self.spill);
@@ -376,11 +372,6 @@ impl<T: Wire> Writer<T> {
     pub(crate) fn new(keeper: &Arc<Keeper>) -> Self {
         let (keeper, blocks, rows) = (Arc::clone(keeper), Vec::new(), Vec::new());
         Self { keeper, blocks, rows, bytes: 0, counted: 0, item: PhantomData }
-    }
-
-    /// The store that it writes to.
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        &self.keeper.store
     }
 
     /// Adds rows, whose size is known or estimated.

@@ -190,11 +190,6 @@ pub(crate) fn append_rows<T: Wire>(rows: &Vec<T>, out: &mut Vec<u8>) -> Result<u
     Ok(sum)
 }
 
-/// The checksum that a frame carries.
-pub(crate) fn checksum_of(frame: &[u8]) -> u32 {
-    frame.last_chunk::<TAIL>().map_or(0, |tail| u32::from_le_bytes(*tail))
-}
-
 /// Bytes that rows take in memory: exact for plain numbers; of others the rows themselves and, for
 /// what they point to, the encoded size of a few spread evenly over them.
 pub(crate) fn bytes_of<T: Wire>(rows: &[T]) -> Result<u64> {

@@ -42,7 +42,7 @@ pub(super) fn sort_rows<T, K: Ord + 'static>(rows: &mut Vec<T>, key: impl Fn(&T)
         let pairs = rows.iter().zip(0..).map(|(row, at)| (bits(&key(row)) - least, at));
         by_digits(pairs.collect(), most - least, |bits| bits)
     };
-    *rows = gather::in_order(std::mem::take(rows), &order);
+    *rows = in_order(std::mem::take(rows), &order);
 }
 
 /// The row numbers in the order of their bits.
@@ -124,25 +124,27 @@ pub(super) fn bits<K: 'static>(key: &K) -> u64 {
     0
 }
 
+pub(super) use gather::in_order;
+
 /// Rows into their places: the one thing here that safe code cannot do without a copy of each row
 /// or a second pass of swaps.
 mod gather {
     #![expect(unsafe_code, reason = "moves rows out of a vector in another order than they lie")]
 
     /// The rows in the order of `order`, which holds each row's number once.
-    pub(super) fn in_order<T>(mut rows: Vec<T>, order: &[u32]) -> Vec<T> {
-        assert_eq!(rows.len(), order.len(), "an order has each row once");
+    pub(in crate::dataset) fn in_order<T>(mut rows: Vec<T>, order: &[u32]) -> Vec<T> {
+        assert!(
+            rows.len() == order.len() && is_permutation(order),
+            "an order has the number of each row once"
+        );
         let mut out = Vec::with_capacity(rows.len());
-        // SAFETY: `order` is a permutation of the rows' numbers (it was made by moving the numbers
-        // 0..n about, never by writing one twice; debug builds check it), so each row is read once;
-        // the length is set to zero before the first row is read, so none is dropped twice, also
-        // not if something panicked here, which nothing does.
-        debug_assert!(is_permutation(order));
+        // SAFETY: `order` has each number below the length once (checked above), so each row is
+        // read once and none beyond the end; the length is set to zero before the first row is
+        // read, so none is dropped twice, also not if something panicked here, which nothing does.
         unsafe {
             rows.set_len(0);
             let from = rows.as_ptr();
             for &at in order {
-                debug_assert!((at as usize) < order.len());
                 out.push(std::ptr::read(from.add(at as usize)));
             }
         }
@@ -150,10 +152,15 @@ mod gather {
     }
 
     fn is_permutation(order: &[u32]) -> bool {
-        let mut seen = vec![false; order.len()];
-        order
-            .iter()
-            .all(|&at| seen.get_mut(at as usize).is_some_and(|seen| !std::mem::replace(seen, true)))
+        let mut seen = vec![0_u64; order.len().div_ceil(64)];
+        let mut all_new = true;
+        for &at in order {
+            let at = at as usize;
+            let Some(word) = seen.get_mut(at / 64) else { return false };
+            all_new &= at < order.len() && *word >> (at % 64) & 1 == 0;
+            *word |= 1 << (at % 64);
+        }
+        all_new
     }
 
     /// The safe twin, for tests.
@@ -211,6 +218,15 @@ mod tests {
             let rows: Vec<String> = (0..n).map(|i| i.to_string()).collect();
             let expected = gather::cloned_in_order(&rows, &order);
             prop_assert_eq!(gather::in_order(rows, &order), expected);
+        }
+
+        #[test]
+        #[should_panic(expected = "the number of each row once")]
+        fn an_order_that_is_none_is_refused(n in 2_usize..200, at in any::<prop::sample::Index>(), to in 0_u32..300) {
+            let mut order: Vec<u32> = (0..n as u32).collect();
+            let at = at.index(n);
+            order[at] = if to == at as u32 { to + 1 } else { to };
+            gather::in_order(vec![String::new(); n], &order);
         }
     }
 }

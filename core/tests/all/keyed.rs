@@ -352,7 +352,7 @@ fn partitions_are_where_the_partitioner_says_and_keep_their_order() {
 fn a_partitioner_that_is_out_of_range_is_an_error() {
     let found = everywhere(|ctx| {
         let data = ctx.range_in(0..100, 3).map(|i| (i, ()));
-        data.partition_by(&Partitioner::own(5, |key: &u64| (key / 10) as usize))
+        data.partition_by(&Partitioner::own(5, |key: &u64| (key / 14) as usize))
             .count()
             .unwrap_err()
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use super::scatter::{Scattered, lock, print_of};
+use super::scatter::{Scattered, Segment, lock, print_of};
 use crate::data::Wire;
 use crate::error::{Error, Result};
 use crate::job::Call;
@@ -89,21 +89,21 @@ impl<T: Wire> Here<T> {
         let mut pieces = Vec::new();
         for scattered in &self.scattered {
             let mut scattered = lock(scattered);
-            let Scattered { from, segments, spill, memory } = &mut *scattered;
-            let from = *from;
-            let mut push = |seq, rows, body| pieces.push(Piece { from, seq, rows, body });
-            for (seq, segment) in segments.iter_mut().enumerate() {
-                let at = segment[to];
-                if at.rows > 0 {
-                    let spill = spill.as_ref().expect("what is on disk is in a file");
-                    let extent = spill.extent(at.start, u64::from(at.len));
-                    push(seq, at.rows as usize, Body::Disk(extent));
-                    segment[to].rows = 0;
-                }
-            }
-            if let Some((rows, held)) = memory.get_mut(to) {
-                if !rows.is_empty() {
-                    push(segments.len(), rows.len(), Body::Rows(std::mem::take(rows), held.take()));
+            let from = scattered.from;
+            for (seq, segment) in scattered.segments.iter_mut().enumerate() {
+                let (rows, body) = match segment {
+                    Segment::Memory(parts) => {
+                        let (rows, held) = std::mem::take(&mut parts[to]);
+                        (rows.len(), Body::Rows(rows, held))
+                    }
+                    Segment::Disk(file, parts) => {
+                        let part = std::mem::take(&mut parts[to]);
+                        let extent = file.extent(part.start, u64::from(part.len));
+                        (part.rows as usize, Body::Disk(extent))
+                    }
+                };
+                if rows > 0 {
+                    pieces.push(Piece { from, seq, rows, body });
                 }
             }
         }

@@ -1,9 +1,11 @@
 //! Rows on their way to the partitions that they belong to: one buffer for each.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::data::Wire;
+use crate::dataset::radix::in_order;
 use crate::error::Result;
 use crate::hash::fixed_hash;
 use crate::memory::Reservation;
@@ -74,52 +76,73 @@ pub(super) fn print_of(from: usize, to: usize, seq: usize, rows: usize) -> u64 {
 }
 
 /// A piece that lies on disk.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spilled {
     pub(super) start: u64,
     pub(super) len: u32,
     pub(super) rows: u32,
 }
 
-/// What one input partition has for all output partitions.
+/// What some neighbouring input partitions have for all output partitions.
 #[derive(Debug)]
 pub(super) struct Scattered<T> {
+    /// The first of the input partitions.
     pub(super) from: usize,
-    /// Each has one entry for each output partition; earlier rows are in earlier ones.
-    pub(super) segments: Vec<Vec<Spilled>>,
-    pub(super) spill: Option<Arc<Spill>>,
-    /// The last rows of each output partition; empty if all are on disk.
-    pub(super) memory: Vec<(Vec<T>, Option<Reservation>)>,
+    /// Each has an entry for each output partition; earlier rows are in earlier ones.
+    pub(super) segments: Vec<Segment<T>>,
 }
 
-/// Deals the rows of one input partition out to output partitions.
+/// Rows for every output partition.
+#[derive(Debug)]
+pub(super) enum Segment<T> {
+    Memory(Vec<(Vec<T>, Option<Reservation>)>),
+    Disk(Arc<Spill>, Vec<Spilled>),
+}
+
+impl<T> Segment<T> {
+    fn rows(&self, to: usize) -> usize {
+        match self {
+            Self::Memory(parts) => parts[to].0.len(),
+            Self::Disk(_, parts) => parts[to].rows as usize,
+        }
+    }
+}
+
+/// Deals rows out to output partitions.
+///
+/// Without a memory limit each output partition has a vector of its own. With one, rows are noted one
+/// behind the other with where they go, and dealt out when the buffer is full: thousands of vectors
+/// that grow would leave holes in memory that nobody counts.
 pub(in crate::dataset) struct Scatter<T> {
     spill: Arc<SharedSpill>,
+    partitions: usize,
     buckets: Vec<Vec<T>>,
-    /// Rows pushed since the last look at their size.
-    fresh: usize,
-    last: usize,
-    /// Bytes in the buckets that were not taken from the budget.
-    loose: u64,
-    held: Vec<Reservation>,
+    rows: Vec<T>,
+    to: Vec<u32>,
+    is_limited: bool,
+    /// Rows whose size was looked at.
+    counted: usize,
+    bytes: u64,
     most: u64,
-    file: Option<Arc<Spill>>,
-    segments: Vec<Vec<Spilled>>,
+    segments: Vec<Segment<T>>,
 }
 
 impl<T: Wire> Scatter<T> {
     pub(in crate::dataset) fn new(partitions: usize, spill: &Arc<SharedSpill>) -> Self {
-        // Vectors that grow by doubling have room for twice their rows.
+        let is_limited = spill.store.is_limited();
+        // The rows, a copy of them while they are dealt out, and where they go.
         let most = (spill.store.share() / 4).min(MOST_HELD);
+        let buckets = if is_limited { 0 } else { partitions };
         Self {
             spill: Arc::clone(spill),
-            buckets: (0..partitions).map(|_| Vec::new()).collect(),
-            fresh: 0,
-            last: 0,
-            loose: 0,
-            held: Vec::new(),
+            partitions,
+            buckets: (0..buckets).map(|_| Vec::new()).collect(),
+            rows: Vec::new(),
+            to: Vec::new(),
+            is_limited,
+            counted: 0,
+            bytes: 0,
             most,
-            file: None,
             segments: Vec::new(),
         }
     }
@@ -127,62 +150,104 @@ impl<T: Wire> Scatter<T> {
     /// Adds a row for partition `to`.
     #[inline]
     pub(in crate::dataset) fn push(&mut self, to: usize, row: T) {
-        self.buckets[to].push(row);
-        self.last = to;
-        self.fresh += 1;
+        if self.is_limited {
+            debug_assert!(to < self.partitions);
+            self.rows.push(row);
+            self.to.push(to as u32);
+        } else {
+            self.buckets[to].push(row);
+        }
     }
 
     /// To be called every some thousand rows: makes sure that they fit.
     pub(in crate::dataset) fn check(&mut self) -> Result<()> {
-        if !self.spill.store.is_limited() {
+        if !self.is_limited {
             return Ok(());
         }
-        let row = match wire::plain_size::<T>() {
-            Some(bytes) => bytes as u64,
-            None if self.fresh == 0 => return Ok(()),
-            None => {
-                wire::bytes_of(self.buckets[self.last].last().map_or(&[], std::slice::from_ref))?
-            }
-        };
-        self.loose += std::mem::take(&mut self.fresh) as u64 * row;
-        if self.loose > self.most {
-            match self.spill.store.reserve(self.loose)? {
-                Some(held) => {
-                    self.held.push(held);
-                    self.loose = 0;
-                }
-                None => self.flush()?,
-            }
+        let fresh = &self.rows[self.counted..];
+        self.bytes += wire::bytes_of(fresh)? + 4 * fresh.len() as u64;
+        self.counted = self.rows.len();
+        if self.bytes >= self.most { self.flush(false) } else { Ok(()) }
+    }
+
+    /// Deals out what is noted, into memory if it may stay there, else to disk.
+    fn flush(&mut self, is_last: bool) -> Result<()> {
+        let noted = self.rows.len();
+        let segment = self.dealt_out(is_last)?;
+        self.segments.push(segment);
+        if !is_last {
+            self.rows.reserve_exact(noted);
+            self.to.reserve_exact(noted);
         }
         Ok(())
     }
 
-    /// Writes all that is buffered to disk.
-    fn flush(&mut self) -> Result<()> {
-        let file = match &self.file {
-            Some(file) => Arc::clone(file),
-            None => Arc::clone(self.file.insert(self.spill.file()?)),
+    fn dealt_out(&mut self, is_last: bool) -> Result<Segment<T>> {
+        let (rows, ends) = self.in_order();
+        let bytes = std::mem::take(&mut self.bytes);
+        // What comes after rows on disk goes there too: it is little, and there is no room.
+        let follows = matches!(self.segments.last(), Some(Segment::Disk(..)));
+        let held = if is_last && follows { None } else { self.spill.store.reserve(bytes)? };
+        let mut rows = rows.into_iter();
+        let mut start = 0;
+        let sizes = ends.into_iter().map(|end| end - std::mem::replace(&mut start, end));
+        let Some(mut held) = held else {
+            return self.to_disk(rows, sizes);
         };
-        let mut segment = Vec::with_capacity(self.buckets.len());
-        let (mut bytes, mut first) = (Vec::new(), 0);
-        for to in 0..self.buckets.len() {
-            // What is written to disk gives its memory back.
-            let rows = std::mem::take(&mut self.buckets[to]);
+        let all = rows.len().max(1) as u128;
+        let parts = sizes.map(|size| {
+            let part = (u128::from(bytes) * u128::from(size) / all) as u64;
+            let part = (size > 0).then(|| held.split(part));
+            (rows.by_ref().take(size as usize).collect(), part)
+        });
+        Ok(Segment::Memory(parts.collect()))
+    }
+
+    /// The noted rows in the order of where they go, and where each partition's end.
+    fn in_order(&mut self) -> (Vec<T>, Vec<u32>) {
+        let (rows, to) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.to));
+        self.counted = 0;
+        let mut next = vec![0_u32; self.partitions + 1];
+        for &to in &to {
+            next[to as usize + 1] += 1;
+        }
+        for i in 0..self.partitions {
+            next[i + 1] += next[i];
+        }
+        let mut order = vec![0_u32; rows.len()];
+        for (at, &to) in to.iter().enumerate() {
+            let slot = &mut next[to as usize];
+            order[*slot as usize] = at as u32;
+            *slot += 1;
+        }
+        next.truncate(self.partitions);
+        (in_order(rows, &order), next)
+    }
+
+    fn to_disk(
+        &self,
+        mut rows: std::vec::IntoIter<T>,
+        sizes: impl Iterator<Item = u32>,
+    ) -> Result<Segment<T>> {
+        let file = self.spill.file()?;
+        let mut parts = Vec::with_capacity(self.partitions);
+        let (mut bytes, mut written) = (Vec::new(), 0);
+        let mut part: Vec<T> = Vec::new();
+        for size in sizes {
             let start = bytes.len();
-            if !rows.is_empty() {
-                wire::append_rows(&rows, &mut bytes)?;
+            if size > 0 {
+                part.extend(rows.by_ref().take(size as usize));
+                wire::append_rows(&part, &mut bytes)?;
+                part.clear();
             }
             let len = (bytes.len() - start) as u32;
-            segment.push(Spilled { start: start as u64, len, rows: rows.len() as u32 });
+            parts.push(Spilled { start: start as u64, len, rows: size });
             if bytes.len() >= WRITTEN {
-                first = self.write(&file, &mut bytes, &mut segment, first)?;
+                written = self.write(&file, &mut bytes, &mut parts, written)?;
             }
         }
-        self.write(&file, &mut bytes, &mut segment, first)?;
-        self.segments.push(segment);
-        self.held.clear();
-        self.loose = 0;
-        Ok(())
+        self.write(&file, &mut bytes, &mut parts, written)?;
+        Ok(Segment::Disk(file, parts))
     }
 
     /// Writes the frames that `bytes` holds, and tells the entries from `first` on where they lie.
@@ -190,75 +255,67 @@ impl<T: Wire> Scatter<T> {
         &self,
         file: &Arc<Spill>,
         bytes: &mut Vec<u8>,
-        segment: &mut [Spilled],
+        parts: &mut [Spilled],
         first: usize,
     ) -> Result<usize> {
         let extent = self.spill.store.append(file, bytes)?;
-        for piece in &mut segment[first..] {
-            piece.start += extent.start();
+        for part in &mut parts[first..] {
+            part.start += extent.start();
         }
         bytes.clear();
-        Ok(segment.len())
+        Ok(parts.len())
     }
 
-    /// Ends it; pieces that stay in memory are taken from the budget.
-    fn close(mut self) -> Result<Self> {
-        self.check()?;
-        if self.loose > 0 {
-            match self.spill.store.reserve(self.loose)? {
-                Some(held) => self.held.push(held),
-                None => self.flush()?,
+    fn into_segments(mut self) -> Result<Vec<Segment<T>>> {
+        if self.is_limited {
+            self.check()?;
+            if !self.rows.is_empty() {
+                self.flush(true)?;
             }
+        } else if self.buckets.iter().any(|bucket| !bucket.is_empty()) {
+            let buckets = std::mem::take(&mut self.buckets).into_iter();
+            let parts = buckets.map(|mut bucket| {
+                bucket.shrink_to_fit();
+                (bucket, None)
+            });
+            self.segments.push(Segment::Memory(parts.collect()));
         }
-        Ok(self)
+        Ok(self.segments)
     }
 
     pub(super) fn finish(self, from: usize, totals: &Totals) -> Result<Scattered<T>> {
-        let mut this = self.close()?;
-        for (seq, segment) in this.segments.iter().enumerate() {
-            for (to, piece) in segment.iter().enumerate().filter(|(_, piece)| piece.rows > 0) {
-                totals.add(from, to, seq, piece.rows as usize);
-            }
-        }
-        let seq = this.segments.len();
-        let mut memory = Vec::new();
-        if this.buckets.iter().any(|bucket| !bucket.is_empty()) {
-            let mut held = Reservation::joined(std::mem::take(&mut this.held));
-            let rows: usize = this.buckets.iter().map(Vec::len).sum();
-            let bytes = held.as_ref().map_or(0, Reservation::bytes);
-            for (to, mut bucket) in this.buckets.into_iter().enumerate() {
-                if bucket.is_empty() {
-                    memory.push((bucket, None));
-                    continue;
+        let partitions = self.partitions;
+        let segments = self.into_segments()?;
+        for (seq, segment) in segments.iter().enumerate() {
+            for to in 0..partitions {
+                let rows = segment.rows(to);
+                if rows > 0 {
+                    totals.add(from, to, seq, rows);
                 }
-                totals.add(from, to, seq, bucket.len());
-                bucket.shrink_to_fit();
-                let part = (u128::from(bytes) * bucket.len() as u128 / rows as u128) as u64;
-                let part = held.as_mut().map(|held| held.split(part));
-                memory.push((bucket, part));
             }
         }
-        Ok(Scattered { from, segments: this.segments, spill: this.file, memory })
+        Ok(Scattered { from, segments })
     }
 
-    /// Ends it; the rows of each bucket in the order in which they came, as pieces to read.
+    /// Ends it; the rows of each bucket in the order in which they came.
     pub(in crate::dataset) fn into_buckets(self) -> Result<Vec<Bucket<T>>> {
-        let this = self.close()?;
-        let held = Reservation::joined(this.held).map(Arc::new);
-        let mut buckets: Vec<Bucket<T>> = Vec::with_capacity(this.buckets.len());
-        for (at, rows) in this.buckets.into_iter().enumerate() {
-            let mut spilled = Vec::new();
-            let mut count = rows.len() as u64;
-            if let Some(file) = &this.file {
-                for piece in this.segments.iter().map(|segment| segment[at]) {
-                    if piece.rows > 0 {
-                        count += u64::from(piece.rows);
-                        spilled.push(file.extent(piece.start, u64::from(piece.len)));
+        let mut buckets: Vec<Bucket<T>> = (0..self.partitions).map(|_| Bucket::empty()).collect();
+        for segment in self.into_segments()? {
+            match segment {
+                Segment::Memory(parts) => {
+                    for (bucket, (rows, held)) in buckets.iter_mut().zip(parts) {
+                        bucket.rows += rows.len() as u64;
+                        bucket.pieces.push_back(Waiting::Memory(rows, held));
+                    }
+                }
+                Segment::Disk(file, parts) => {
+                    for (bucket, part) in buckets.iter_mut().zip(parts) {
+                        bucket.rows += u64::from(part.rows);
+                        let extent = file.extent(part.start, u64::from(part.len));
+                        bucket.pieces.push_back(Waiting::Disk(extent));
                     }
                 }
             }
-            let spilled = spilled.into_iter();
-            buckets.push(Bucket { spilled, last: Some(rows), rows: count, _held: held.clone() });
         }
         Ok(buckets)
     }
@@ -266,22 +323,25 @@ impl<T: Wire> Scatter<T> {
 
 /// The rows of one bucket, piece by piece.
 pub(in crate::dataset) struct Bucket<T> {
-    spilled: std::vec::IntoIter<Extent>,
-    last: Option<Vec<T>>,
+    pieces: VecDeque<Waiting<T>>,
     rows: u64,
-    _held: Option<Arc<Reservation>>,
+}
+
+enum Waiting<T> {
+    Memory(Vec<T>, Option<Reservation>),
+    Disk(Extent),
 }
 
 impl<T: Wire> Bucket<T> {
     /// No rows.
     pub(in crate::dataset) fn empty() -> Self {
-        Self::of(Vec::new())
+        Self { pieces: VecDeque::new(), rows: 0 }
     }
 
     /// Rows that are in memory.
     pub(in crate::dataset) fn of(rows: Vec<T>) -> Self {
         let count = rows.len() as u64;
-        Self { spilled: Vec::new().into_iter(), last: Some(rows), rows: count, _held: None }
+        Self { pieces: [Waiting::Memory(rows, None)].into(), rows: count }
     }
 
     /// How many rows it had when it was made.
@@ -291,11 +351,19 @@ impl<T: Wire> Bucket<T> {
 
     /// The next rows.
     pub(in crate::dataset) fn next(&mut self) -> Result<Option<Vec<T>>> {
-        if let Some(extent) = self.spilled.next() {
-            let rows = wire::decode_rows(&extent.read()?).map_err(|error| extent.name(error))?;
-            return Ok(Some(rows));
+        loop {
+            let rows = match self.pieces.pop_front() {
+                None => return Ok(None),
+                Some(Waiting::Memory(rows, _held)) => rows,
+                Some(Waiting::Disk(extent)) if extent.is_empty() => continue,
+                Some(Waiting::Disk(extent)) => {
+                    wire::decode_rows(&extent.read()?).map_err(|error| extent.name(error))?
+                }
+            };
+            if !rows.is_empty() {
+                return Ok(Some(rows));
+            }
         }
-        Ok(self.last.take().filter(|rows| !rows.is_empty()))
     }
 }
 
