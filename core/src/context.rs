@@ -131,8 +131,8 @@ impl Builder {
     /// # Errors
     ///
     /// [`Error::Parameter`] for zero threads, or a chaos whose rate or point makes no sense;
-    /// [`Error::MixedWorld`] if another rank runs another
-    /// version, has another seed, or has a processor that would not give the same bits.
+    /// [`Error::MixedWorld`] if another rank runs another version, has another seed, or has a
+    /// processor that would not give the same bits.
     #[track_caller]
     pub fn build(self) -> Result<Context> {
         if self.threads == Some(0) {

@@ -22,6 +22,21 @@
 //! reads them finds out by a checksum.
 //!
 //! Without chaos each point costs a look at an `Option`.
+//!
+//! # A point in the engine
+//!
+//! ```text
+//! if let Some(chaos) = ctx.chaos() {
+//!     chaos.strike(Event::new(Point::StoreWrite, partition, &(node, kind)).attempt(n), &mut bytes)?;
+//! }
+//! ```
+//!
+//! The number is what `Chaos::at` counts by, so it is small and can be told beforehand; the detail
+//! tells apart what shares it. Neither may come from a counter that threads advance in the order
+//! they happen to come. `attempt` is for what is tried again without the task's being. Where the
+//! error of a fault that passes could leave a task that has been spent, the write or the read is
+//! to be tried again on the spot. `Chaos::point` only tells the fault, for points that bring it
+//! about in a way of their own (a file that is gone).
 
 mod attempt;
 

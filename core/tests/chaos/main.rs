@@ -23,6 +23,7 @@ use firesteel_core::transport::thread_ranks;
 use firesteel_core::{Error, Result};
 
 use case::{Case, Outcomes, Trouble};
+use operators::REFUSAL;
 
 /// A case that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -86,10 +87,10 @@ fn a_pipeline_under_faults_ends_in_the_clean_result_or_in_one_error() {
 fn check(case: &Case, tally: &Mutex<Tally>) -> Result<(), String> {
     let clean = case.run_clean();
     for (at, (clean, model)) in clean.iter().zip(case.model()).enumerate() {
-        if let Some(model) = model {
-            if clean.as_ref() != Ok(&model) {
-                return Err(format!("action {at} without faults: {clean:?}, not {model:?}"));
-            }
+        if let Some(model) = model
+            && clean.as_ref() != Ok(&model)
+        {
+            return Err(format!("action {at} without faults: {clean:?}, not {model:?}"));
         }
     }
     let (outcomes, faults) = run(case)?;
@@ -101,7 +102,7 @@ fn check(case: &Case, tally: &Mutex<Tally>) -> Result<(), String> {
     if (case.ranks, case.threads) == (1, 1) && (outcomes.clone(), faults) != run(case)? {
         return Err("one rank and thread: the same seed did not bring the same again".into());
     }
-    let mut tally = tally.lock().unwrap();
+    let mut tally = tally.lock().expect("nobody panics with the tally");
     tally.faults += faults;
     tally.struck_cases += u64::from(faults > 0);
     for (at, (got, clean)) in outcomes[0].iter().zip(&clean).enumerate() {
@@ -129,9 +130,7 @@ fn kind(
     match (got, clean) {
         (Ok(got), Ok(clean)) => (got == clean).then_some("clean"),
         // Which of several rows that are refused is met first depends on the threads.
-        (Err(Error::Task { operator, .. }), Err(Error::Task { operator: of_clean, .. })) => {
-            (operator == of_clean).then_some("closure")
-        }
+        (Err(got), Err(clean)) if is_closures(got) && is_closures(clean) => Some("closure"),
         (Err(error), _) if may_fail => match error {
             Error::File { file, transient, .. } if file.starts_with("chaos at") => {
                 Some(if *transient { "passing" } else { "lasting" })
@@ -143,6 +142,14 @@ fn kind(
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// Whether an error is that of a closure in the pipeline.
+fn is_closures(error: &Error) -> bool {
+    match error {
+        Error::Task { message, .. } | Error::Panic { message, .. } => message.starts_with(REFUSAL),
+        _ => false,
     }
 }
 

@@ -6,6 +6,7 @@
 //! only measure.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 
 use firesteel_core::{Context, Dataset, Error, Result, StorageLevel};
 
@@ -37,7 +38,9 @@ pub(crate) const OPERATORS: &[Operator] = &[
     ("text on disk", |_, d, _| Ok(text_on_disk(d)), |v, _| Some(v)),
     ("sort_by text", |_, d, _| Ok(d.sort_by(i64::to_string)), |v, _| sorted(v, |x| x.to_string())),
     ("sample", |_, d, k| d.sample(0.1 * k as f64, k as u64), |_, _| None),
+    ("random_split", |c, d, k| Ok(c.union(&d.random_split(&[0.3, 0.7], k as u64)?)), |_, _| None),
     ("refuse", |_, d, k| Ok(d.try_map(move |x| refused(x, k))), |_, _| None),
+    ("panic", |_, d, k| Ok(d.map(move |x| refused(x, k).unwrap_or_else(|no| resume_unwind(Box::new(no))))), |_, _| None),
 ];
 
 #[rustfmt::skip]
@@ -52,6 +55,9 @@ pub(crate) const ACTIONS: &[Action] = &[
     ("visit", visited, |v, _| Some(bits(v))),
 ];
 
+/// How the words of a closure that fails begin.
+pub(crate) const REFUSAL: &str = "no row may be";
+
 fn step(x: i64, k: i64) -> i64 {
     x.wrapping_mul(3).wrapping_add(k)
 }
@@ -60,8 +66,9 @@ fn several(x: i64, k: i64) -> impl Iterator<Item = i64> {
     (0..x.rem_euclid(k % 3 + 2)).map(move |i| x.wrapping_add(i))
 }
 
+/// Refuses some rows; the words are those of [`REFUSAL`].
 fn refused(x: i64, k: i64) -> Result<i64, String> {
-    if x % 101 == k { Err(format!("no row may be {x}")) } else { Ok(x) }
+    if x % 101 == k { Err(format!("{REFUSAL} {x}")) } else { Ok(x) }
 }
 
 fn each(rows: Vec<i64>, f: impl Fn(i64) -> i64) -> Option<Vec<i64>> {
@@ -127,6 +134,9 @@ fn later(a: i64, b: i64) -> i64 {
 
 fn visited(rows: &Rows, _: i64) -> Result<Vec<u64>> {
     let mut seen = Vec::new();
-    rows.visit(|x| Ok::<_, Error>(seen.push(x as u64)))?;
+    rows.visit(|x| {
+        seen.push(x as u64);
+        Ok::<_, Error>(())
+    })?;
     Ok(rows.context().broadcast(seen)?.to_vec())
 }
