@@ -57,7 +57,11 @@ fn sorted(ctx: &Context, rows: u64) -> Result<Sum, Box<dyn Error>> {
 
 fn distinct_keys(ctx: &Context, rows: u64) -> Result<Sum, Box<dyn Error>> {
     let sums = scrambled(ctx, rows).reduce_by_key(u64::wrapping_add);
-    Ok(sums.aggregate((0, 0), |(n, sum), (k, v)| (n + 1, sum.wrapping_add(k ^ mix(!*v))), joined)?)
+    Ok(sums.aggregate(
+        (0, 0),
+        |(n, sum), (k, v)| (n + 1, sum.wrapping_add(k ^ mix(!*v))),
+        joined,
+    )?)
 }
 
 fn floats(ctx: &Context, rows: u64) -> Result<Sum, Box<dyn Error>> {

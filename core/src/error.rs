@@ -202,6 +202,23 @@ pub enum Error {
         /// What is known of the reason.
         message: String,
     },
+    /// Two partitions whose rows were to be paired have different numbers of them.
+    #[error(
+        "{operator} at {site}: partition {partition} has {here} rows here and {there} in the other \
+         dataset"
+    )]
+    UnequalPartitions {
+        /// The operator.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+        /// The partition.
+        partition: usize,
+        /// Rows of the first dataset.
+        here: u64,
+        /// Rows of the other.
+        there: u64,
+    },
     /// Rows that were written by a shuffle or a checkpoint did not all come out of it, or came twice.
     #[error(
         "{operator} at {site} lost rows on their way to partition {partition}: {written} were \

@@ -61,7 +61,7 @@ impl Spill {
 
     fn place(&self, start: u64, len: u64) -> String {
         let (folder, number, end) = (self.folder.display(), self.number, start + len);
-        format!("spill file {number} in {folder}, bytes {start} to {end}")
+        format!("{folder}, spill file {number}, bytes {start} to {end}")
     }
 }
 

@@ -511,7 +511,7 @@ mod tests {
         stored.blocks()[0].damage();
         let error = stored.blocks()[0].load().unwrap_err();
         assert!(
-            matches!(&error, Error::Damaged { what, .. } if what.contains("spill file 0 in")),
+            matches!(&error, Error::Damaged { what, .. } if what.contains("spill file 0, bytes 0 to")),
             "{error}"
         );
     }

@@ -14,18 +14,18 @@ use crate::tree::Tree;
 
 impl<T: Data> Dataset<T> {
     #[track_caller]
-    fn begin(&self, action: &'static str) -> Result<Job<'_>> {
+    pub(super) fn begin(&self, action: &'static str) -> Result<Job<'_>> {
         let job = Job::begin(&self.ctx, action, Location::caller())?;
         job.prepare(&self.node)?;
         Ok(job)
     }
 
-    fn read(&self, job: &Job<'_>, task: &Arc<Task>) -> Result<Typed<T>> {
+    pub(super) fn read(&self, job: &Job<'_>, task: &Arc<Task>) -> Result<Typed<T>> {
         Ok(Typed::new(self.node.open(task.partition, task)?, job.call()))
     }
 
     /// One value a partition, merged over the fixed tree.
-    fn tree<U: Wire>(
+    pub(super) fn tree<U: Wire>(
         &self,
         job: &Job<'_>,
         leaf: impl Fn(Typed<T>, &Task) -> Result<U> + Sync,
@@ -140,7 +140,7 @@ impl<T: Data> Dataset<T> {
         self.aggregated(&job, zero, |u, row| Ok(fold(u, row)), merge)
     }
 
-    fn aggregated<U: Wire>(
+    pub(super) fn aggregated<U: Wire>(
         &self,
         job: &Job<'_>,
         zero: U,

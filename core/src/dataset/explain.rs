@@ -32,9 +32,11 @@ impl<T: Data> Dataset<T> {
                     None => "(not computed yet)".to_owned(),
                     Some(taken) => format!("({taken})"),
                 },
-                Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Many(_) => {
-                    String::new()
-                }
+                Kind::Step(_)
+                | Kind::Partitionwise(_)
+                | Kind::Union(_)
+                | Kind::Chained(_)
+                | Kind::Many(_) => String::new(),
             };
             let again = if seen.insert(node.id()) { "" } else { " (see above)" };
             let partitions = node.homes().partitions();

@@ -13,7 +13,9 @@
 //! | `keep` | caches |
 //! | `actions`, `visit`, `explain` | what runs it, and what shows it |
 
+mod across;
 mod actions;
+mod beside;
 mod by_key;
 mod chunk;
 mod combine;
@@ -37,7 +39,9 @@ mod sets;
 mod slots;
 mod sort;
 mod source;
+mod stats;
 mod union;
+mod values;
 mod visit;
 mod zip;
 
@@ -50,6 +54,7 @@ pub use crate::store::StorageLevel;
 pub use groups::{Group, GroupValues};
 pub use partitions::Items;
 pub use place::Partitioner;
+pub use stats::{Histogram, Stats};
 
 pub(crate) use chunk::CHUNK;
 

@@ -29,13 +29,61 @@ impl<T: Data> Dataset<T> {
     /// ```
     #[track_caller]
     pub fn map<U: Data>(&self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Dataset<U> {
+        self.each(call("map"), f)
+    }
+
+    pub(super) fn each<U: Data>(
+        &self,
+        call: Call,
+        f: impl Fn(T) -> U + Send + Sync + 'static,
+    ) -> Dataset<U> {
         self.step(
-            call("map"),
+            call,
             EachChunk::new(move |chunk: Chunk<T>| {
                 Ok(match chunk {
                     Chunk::Owned(rows) => rows.into_iter().map(&f).collect(),
                     Chunk::Shared(rows, range) => rows[range].iter().cloned().map(&f).collect(),
                 })
+            }),
+        )
+    }
+
+    /// Replaces every row by the rows that `f` pushes behind those of the rows before it.
+    ///
+    /// # Cost
+    ///
+    /// As [`map_ref`](Self::map_ref): nothing is cloned, and where [`flat_map`](Self::flat_map) makes
+    /// an iterator for each row, here the rows go straight to where they are read next.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let lines = firesteel_core::Context::local().parallelize(vec!["fire and", "steel"]);
+    /// let words = lines.flat_map_into(|line, out| out.extend(line.split(' ')));
+    /// assert_eq!(words.collect()?, ["fire", "and", "steel"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn flat_map_into<U: Data>(
+        &self,
+        f: impl Fn(&T, &mut Vec<U>) + Send + Sync + 'static,
+    ) -> Dataset<U> {
+        self.each_into(call("flat_map_into"), f)
+    }
+
+    pub(super) fn each_into<U: Data>(
+        &self,
+        call: Call,
+        f: impl Fn(&T, &mut Vec<U>) + Send + Sync + 'static,
+    ) -> Dataset<U> {
+        self.step(
+            call,
+            EachChunk::new(move |chunk: Chunk<T>| {
+                let mut out = Vec::with_capacity(chunk.as_slice().len());
+                chunk.as_slice().iter().for_each(|row| f(row, &mut out));
+                Ok(out)
             }),
         )
     }

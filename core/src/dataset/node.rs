@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::chunk::{AnyChunk, Ready, Stream};
@@ -55,6 +56,10 @@ pub(crate) trait Partitionwise: Send + Sync {
 
 /// An operator that sees the partitions of the same number of several inputs.
 pub(crate) trait Many: Send + Sync {
+    /// How many of its parents are opened; the others are only made ready.
+    fn opens(&self, parents: usize) -> usize {
+        parents
+    }
     fn open(&self, inputs: Vec<Box<dyn Stream>>, at: At<'_>) -> Box<dyn Stream>;
 }
 
@@ -95,6 +100,8 @@ pub(crate) enum Kind {
     Step(Box<dyn Step>),
     Partitionwise(Box<dyn Partitionwise>),
     Union(Vec<usize>),
+    /// Runs of its parent's partitions, one behind the other: where each starts, and the end.
+    Chained(Vec<usize>),
     Many(Box<dyn Many>),
     Staged(Box<dyn Staged>),
 }
@@ -176,7 +183,11 @@ impl Node {
         match &self.kind {
             Kind::Source(source) => source.is_kept(),
             Kind::Staged(stage) => !stage.keeps_lineage(),
-            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Many(_) => false,
+            Kind::Step(_)
+            | Kind::Partitionwise(_)
+            | Kind::Union(_)
+            | Kind::Chained(_)
+            | Kind::Many(_) => false,
         }
     }
 
@@ -218,7 +229,11 @@ impl Node {
         match &self.kind {
             Kind::Staged(stage) => stage.is_ready(),
             Kind::Step(step) => step.is_ready(),
-            Kind::Source(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Many(_) => true,
+            Kind::Source(_)
+            | Kind::Partitionwise(_)
+            | Kind::Union(_)
+            | Kind::Chained(_)
+            | Kind::Many(_) => true,
         }
     }
 
@@ -227,7 +242,11 @@ impl Node {
         match &self.kind {
             Kind::Source(_) => true,
             Kind::Staged(stage) => stage.is_ready(),
-            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Many(_) => false,
+            Kind::Step(_)
+            | Kind::Partitionwise(_)
+            | Kind::Union(_)
+            | Kind::Chained(_)
+            | Kind::Many(_) => false,
         }
     }
 
@@ -247,7 +266,11 @@ impl Node {
                 Ok(())
             }
             Kind::Step(step) => step.prepare(job, self.call, &self.parents()),
-            Kind::Source(_) | Kind::Partitionwise(_) | Kind::Union(_) | Kind::Many(_) => Ok(()),
+            Kind::Source(_)
+            | Kind::Partitionwise(_)
+            | Kind::Union(_)
+            | Kind::Chained(_)
+            | Kind::Many(_) => Ok(()),
         }
     }
 
@@ -270,6 +293,13 @@ impl Node {
                             Some(source.open(partition, task)?)
                         }
                         Kind::Staged(stage) => stage.open(partition, task, &node.parents())?,
+                        Kind::Chained(starts) => Some(Box::new(Chained {
+                            parent: node.parent(0),
+                            left: starts[partition]..starts[partition + 1],
+                            now: None,
+                            task: Arc::clone(task),
+                        })
+                            as Box<dyn Stream>),
                         _ => None,
                     };
                     match stream {
@@ -295,11 +325,14 @@ impl Node {
                 let (input, inner) = Homes::locate(starts, partition);
                 vec![Todo::Open(self.parent(input), inner)]
             }
-            Kind::Source(_) | Kind::Staged(_) => vec![Todo::Open(self.parent(0), partition)],
+            Kind::Source(_) | Kind::Staged(_) | Kind::Chained(_) => {
+                vec![Todo::Open(self.parent(0), partition)]
+            }
             Kind::Step(_) | Kind::Partitionwise(_) | Kind::Many(_) => {
                 let mut todo = vec![Todo::Put(Arc::clone(self), partition)];
-                let parents = self.parents().into_iter().rev();
-                todo.extend(parents.map(|parent| Todo::Open(parent, partition)));
+                let mut parents = self.parents();
+                parents.truncate(self.inputs());
+                todo.extend(parents.into_iter().rev().map(|parent| Todo::Open(parent, partition)));
                 todo
             }
         }
@@ -309,8 +342,8 @@ impl Node {
     fn inputs(&self) -> usize {
         match &self.kind {
             Kind::Step(_) | Kind::Partitionwise(_) => 1,
-            Kind::Many(_) => self.parents().len(),
-            Kind::Source(_) | Kind::Staged(_) | Kind::Union(_) => 0,
+            Kind::Many(operator) => operator.opens(self.parents().len()),
+            Kind::Source(_) | Kind::Staged(_) | Kind::Union(_) | Kind::Chained(_) => 0,
         }
     }
 
@@ -340,11 +373,35 @@ impl Node {
                 let inputs = inputs.into_iter().map(|input| input.flattened(deep, task));
                 operator.open(inputs.collect::<Result<_>>()?, at)
             }
-            Kind::Source(_) | Kind::Staged(_) | Kind::Union(_) => {
+            Kind::Source(_) | Kind::Staged(_) | Kind::Union(_) | Kind::Chained(_) => {
                 unreachable!("they are opened, not put on others")
             }
         };
         Ok(Opened { stream, steps: Vec::new(), deep })
+    }
+}
+
+/// Partitions of one node one behind the other, each opened when it is its turn.
+struct Chained {
+    parent: Arc<Node>,
+    left: Range<usize>,
+    now: Option<Box<dyn Stream>>,
+    task: Arc<Task>,
+}
+
+impl Stream for Chained {
+    fn next(&mut self) -> Result<Option<AnyChunk>> {
+        loop {
+            if let Some(stream) = &mut self.now {
+                if let Some(chunk) = stream.next()? {
+                    return Ok(Some(chunk));
+                }
+            }
+            match self.left.next() {
+                Some(partition) => self.now = Some(self.parent.open(partition, &self.task)?),
+                None => return Ok(None),
+            }
+        }
     }
 }
 
@@ -385,6 +442,7 @@ fn fingerprint(call: Call, kind: &Kind, homes: &Homes, parents: &[Arc<Node>]) ->
         Kind::Step(_)
         | Kind::Partitionwise(_)
         | Kind::Union(_)
+        | Kind::Chained(_)
         | Kind::Many(_)
         | Kind::Staged(_) => String::new(),
     };

@@ -22,12 +22,24 @@ pub struct Items<T> {
 }
 
 /// Where an iterator leaves the error that ended it.
-type Fault = Arc<Mutex<Option<Error>>>;
+pub(super) type Fault = Arc<Mutex<Option<Error>>>;
 
 impl<T: Data> Items<T> {
-    fn new(input: Box<dyn Stream>, call: Call) -> Self {
+    pub(super) fn new(input: Box<dyn Stream>, call: Call) -> Self {
         let fault = Arc::default();
         Self { input: Typed::new(input, call), chunk: Vec::new().into_iter(), fault, call }
+    }
+
+    /// The rows of another input of the same operator: an error of either ends the job.
+    pub(super) fn beside<U>(input: Box<dyn Stream>, call: Call, other: &Items<U>) -> Self {
+        let fault = Arc::clone(&other.fault);
+        Self { input: Typed::new(input, call), chunk: Vec::new().into_iter(), fault, call }
+    }
+}
+
+impl<T> Items<T> {
+    pub(super) fn fault(&self) -> Fault {
+        Arc::clone(&self.fault)
     }
 }
 
@@ -86,6 +98,52 @@ impl<T: Data> Dataset<T> {
             Ok::<_, TaskFailure>(items.flat_map(move |row| f(row)))
         };
         self.partitionwise(call("flat_map"), Iterated::new(work))
+    }
+
+    /// Each partition as one row.
+    ///
+    /// # Cost
+    ///
+    /// No pass of its own; a partition must fit into memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let parts = firesteel_core::Context::local().range_in(0..5, 2).glom();
+    /// assert_eq!(parts.collect()?, [vec![0, 1], vec![2, 3, 4]]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn glom(&self) -> Dataset<Vec<T>> {
+        let work =
+            |_, items: Items<T>| Ok::<_, TaskFailure>([items.collect::<Vec<T>>()].into_iter());
+        self.partitionwise(call("glom"), Iterated::new(work))
+    }
+
+    /// Pairs every row with a number of its own: the `i`-th row of partition `p` of `k` with
+    /// `p + i·k`.
+    ///
+    /// # Cost
+    ///
+    /// No pass of its own; [`zip_with_index`](Self::zip_with_index) needs one to count rows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let rows = firesteel_core::Context::local().parallelize_in(vec!['a', 'b', 'c'], 2);
+    /// assert_eq!(rows.zip_with_unique_id().collect()?, [('a', 0), ('b', 1), ('c', 3)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn zip_with_unique_id(&self) -> Dataset<(T, u64)> {
+        let step = self.partitions();
+        let work =
+            move |p, items: Items<T>| Ok::<_, TaskFailure>(items.zip((p as u64..).step_by(step)));
+        self.partitionwise(call("zip_with_unique_id"), Iterated::new(work))
     }
 
     /// Replaces every partition by the rows that `f` makes of its rows.
@@ -168,13 +226,27 @@ where
     E: Into<TaskFailure> + 'static,
 {
     fn open(&self, input: Box<dyn Stream>, at: At<'_>) -> Box<dyn Stream> {
-        let At { call, partition, task, .. } = at;
-        let items = Items::<T>::new(input, call);
-        let fault = Arc::clone(&items.fault);
+        let partition = at.partition;
+        let items = Items::<T>::new(input, at.call);
+        let fault = items.fault();
         let work = Arc::clone(&self.work);
-        let start = Box::new(move || work(partition, items).map_err(Into::into));
-        Box::new(Iterating { state: State::Waiting(start), fault, call, task: Arc::clone(task) })
+        iterating(fault, at, move || work(partition, items))
     }
+}
+
+/// The rows of the iterator that `start` makes when the first are asked for.
+pub(super) fn iterating<I, E>(
+    fault: Fault,
+    at: At<'_>,
+    start: impl FnOnce() -> Result<I, E> + Send + 'static,
+) -> Box<dyn Stream>
+where
+    I: Iterator<Item: Data> + Send + 'static,
+    E: Into<TaskFailure> + 'static,
+{
+    let At { call, task, .. } = at;
+    let start = Box::new(move || start().map_err(Into::into));
+    Box::new(Iterating { state: State::Waiting(start), fault, call, task: Arc::clone(task) })
 }
 
 enum State<I> {
