@@ -33,6 +33,7 @@ mod radix;
 mod recut;
 mod repartition;
 mod sample;
+mod save;
 mod sets;
 mod slots;
 mod sort;
@@ -50,6 +51,7 @@ pub use crate::store::StorageLevel;
 pub use groups::{Group, GroupValues};
 pub use partitions::Items;
 pub use place::Partitioner;
+pub use save::Saving;
 
 pub(crate) use chunk::CHUNK;
 

@@ -5,6 +5,8 @@
 
 mod atomic;
 mod input;
+pub(crate) mod location;
+pub(crate) mod objects;
 mod text;
 
 pub use atomic::write_atomic;
