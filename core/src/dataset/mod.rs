@@ -30,6 +30,7 @@ mod pairs;
 mod partitions;
 mod place;
 mod radix;
+mod random;
 mod recut;
 mod repartition;
 mod sample;
@@ -51,6 +52,7 @@ pub use crate::store::StorageLevel;
 pub use groups::{Group, GroupValues};
 pub use partitions::Items;
 pub use place::Partitioner;
+pub use random::Random;
 pub use save::Saving;
 
 pub(crate) use chunk::CHUNK;
