@@ -11,6 +11,7 @@
 //! | `source`, `narrow`, `partitions`, `union`, `sample`, `zip` | operators that move nothing |
 //! | `exchange`, `pairs`, `sort`, `recut` | operators that move rows between partitions |
 //! | `keep` | caches |
+//! | `save`, `save_text`, `pipe`, `random` | folders of part files, foreign programs, random rows |
 //! | `actions`, `visit`, `explain` | what runs it, and what shows it |
 
 mod actions;
@@ -36,6 +37,7 @@ mod recut;
 mod repartition;
 mod sample;
 mod save;
+mod save_text;
 mod sets;
 mod slots;
 mod sort;

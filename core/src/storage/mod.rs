@@ -8,6 +8,7 @@ mod input;
 pub(crate) mod location;
 pub(crate) mod objects;
 mod text;
+mod whole;
 
 pub use atomic::write_atomic;
 pub use input::Input;
