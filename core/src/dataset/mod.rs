@@ -11,6 +11,7 @@
 //! | `source`, `narrow`, `partitions`, `union`, `sample`, `zip` | operators that move nothing |
 //! | `exchange`, `pairs`, `sort`, `recut` | operators that move rows between partitions |
 //! | `keep` | caches |
+//! | `save`, `save_text`, `pipe`, `random` | folders of part files, foreign programs, random rows |
 //! | `actions`, `visit`, `explain` | what runs it, and what shows it |
 
 mod across;
@@ -30,11 +31,15 @@ mod narrow;
 pub(crate) mod node;
 mod pairs;
 mod partitions;
+mod pipe;
 mod place;
 mod radix;
+mod random;
 mod recut;
 mod repartition;
 mod sample;
+mod save;
+mod save_text;
 mod sets;
 mod slots;
 mod sort;
@@ -53,7 +58,10 @@ use std::sync::Arc;
 pub use crate::store::StorageLevel;
 pub use groups::{Group, GroupValues};
 pub use partitions::Items;
+pub use pipe::Pipe;
 pub use place::Partitioner;
+pub use random::Random;
+pub use save::Saving;
 pub use stats::{Histogram, Stats};
 
 pub(crate) use chunk::CHUNK;

@@ -204,13 +204,13 @@ impl<T: Data> Dataset<T> {
 
 /// A function from a partition's items to an iterator, made when the first chunk is pulled, so
 /// that its panics and errors belong to the task that pulls.
-struct Iterated<F, T> {
+pub(super) struct Iterated<F, T> {
     work: Arc<F>,
     item: PhantomData<fn(T)>,
 }
 
 impl<F, T: Data> Iterated<F, T> {
-    fn new<I, E>(work: F) -> Self
+    pub(super) fn new<I, E>(work: F) -> Self
     where
         F: Fn(usize, Items<T>) -> Result<I, E> + Send + Sync + 'static,
     {

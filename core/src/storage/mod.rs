@@ -5,7 +5,10 @@
 
 mod atomic;
 mod input;
+pub(crate) mod location;
+pub(crate) mod objects;
 mod text;
+mod whole;
 
 pub use atomic::write_atomic;
 pub use input::Input;

@@ -1,0 +1,295 @@
+//! Datasets written as folders of part files, and read again.
+
+use std::fs;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Dataset;
+use super::chunk::Typed;
+use crate::context::Context;
+use crate::data::{Data, Wire};
+use crate::error::{Error, Result};
+use crate::job::Job;
+use crate::storage::location::folder_path;
+use crate::storage::objects::{self, Content, MARKER, PartRows, PartWriter};
+
+/// How a folder of part files is written.
+///
+/// # Examples
+///
+/// ```
+/// use firesteel_core::dataset::Saving;
+///
+/// let saving = Saving::new().overwrite(true);
+/// assert!(saving.overwrite && !saving.gzip);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+#[must_use]
+pub struct Saving {
+    /// Whether a folder that was saved before is replaced. Default: no, it is an error.
+    pub overwrite: bool,
+    /// Whether text is compressed, into parts whose names end in `.gz`. Default: no.
+    pub gzip: bool,
+}
+
+impl Saving {
+    /// Nothing is replaced or compressed.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets whether a folder that was saved before is replaced.
+    pub fn overwrite(self, overwrite: bool) -> Self {
+        Self { overwrite, ..self }
+    }
+
+    /// Sets whether text is compressed.
+    pub fn gzip(self, gzip: bool) -> Self {
+        Self { gzip, ..self }
+    }
+}
+
+impl<T: Wire> Dataset<T> {
+    /// Writes the rows as a folder of object files: one part for each partition, in blocks of
+    /// about 1 MiB that are compressed and checksummed, and a marker `_SUCCESS` with the number
+    /// and the fingerprint of the rows.
+    ///
+    /// `folder` is a path or a `file:///…` URL that all ranks can write to. The folder appears
+    /// under its name once everything is in it. Spark writes a Hadoop sequence file without
+    /// checks of its own; the formats cannot read each other.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the folder is there already or cannot be written, [`Error::Parameter`]
+    /// for a URL of another store, and what the lineage and an action can give. Nothing is left
+    /// behind then.
+    ///
+    /// # Cost
+    ///
+    /// One pass, a block a thread in memory; two numbers a partition travel.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let folder = std::env::temp_dir().join(format!("objects-doc-{}", std::process::id()));
+    /// let name = folder.to_str().ok_or("path")?;
+    /// let ctx = firesteel_core::Context::local();
+    /// ctx.parallelize(vec![(1, "one".to_owned())]).save_as_object_file(name)?;
+    /// assert_eq!(ctx.object_file::<(i32, String)>(name)?.collect()?, [(1, "one".to_owned())]);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn save_as_object_file(&self, folder: &str) -> Result<()> {
+        self.save_objects("save_as_object_file", folder, Saving::new())
+    }
+
+    /// [`save_as_object_file`](Self::save_as_object_file) that may replace a folder saved before
+    /// (`gzip` has no effect here: blocks are compressed anyway).
+    ///
+    /// A folder without a `_SUCCESS` marker was not saved before and is never replaced. Between
+    /// two renames the folder is missing for a moment; it is never seen in part.
+    ///
+    /// # Errors
+    ///
+    /// As [`save_as_object_file`](Self::save_as_object_file).
+    #[track_caller]
+    pub fn save_as_object_file_with(&self, folder: &str, saving: Saving) -> Result<()> {
+        self.save_objects("save_as_object_file", folder, saving)
+    }
+
+    /// Computes the rows, writes them as [`save_as_object_file`](Self::save_as_object_file) does,
+    /// and returns a dataset that reads them from there and knows nothing of how they came about.
+    ///
+    /// For long loops: a step that stands on a checkpoint costs the same however many came
+    /// before. An action, where Spark's `checkpoint` waits for the next one and computes twice.
+    /// The folder stays until the program removes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`save_as_object_file`](Self::save_as_object_file); [`Error::Damaged`] from the action
+    /// that finds other rows in the folder than were written.
+    ///
+    /// # Cost
+    ///
+    /// One pass over the lineage; afterwards one over the files each time it is read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let folder = std::env::temp_dir().join(format!("checkpoint-doc-{}", std::process::id()));
+    /// let ctx = firesteel_core::Context::local();
+    /// let squares = ctx.range(0..4).map(|x| x * x).checkpoint(folder.to_str().ok_or("path")?)?;
+    /// assert_eq!(squares.collect()?, [0, 1, 4, 9]);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn checkpoint(&self, folder: &str) -> Result<Dataset<T>> {
+        self.save_objects("checkpoint", folder, Saving::new())?;
+        self.context().parts("checkpoint", folder)
+    }
+
+    #[track_caller]
+    fn save_objects(&self, action: &'static str, folder: &str, saving: Saving) -> Result<()> {
+        let write = |mut rows: Typed<T>, folder: &Path, partition: usize| {
+            let path = folder.join(objects::part_name(partition));
+            let mut part = PartWriter::create(&path)?;
+            while let Some(chunk) = rows.next()? {
+                for row in chunk.as_slice() {
+                    part.push(row)?;
+                }
+            }
+            part.finish()
+        };
+        self.save_parts(action, folder, saving, write, objects::marker::<T>)
+    }
+}
+
+impl<T: Data> Dataset<T> {
+    /// Writes every partition by `write` into a new folder, which takes its name once the marker
+    /// is in it too.
+    #[track_caller]
+    pub(super) fn save_parts(
+        &self,
+        action: &'static str,
+        folder: &str,
+        saving: Saving,
+        write: impl Fn(Typed<T>, &Path, usize) -> Result<Content> + Sync,
+        marker: impl Fn(&[Content]) -> String,
+    ) -> Result<()> {
+        let target = folder_path(folder)?;
+        let job = Job::begin(&self.ctx, action, Location::caller())?;
+        job.runs_on(crate::hash::fixed_hash(&(folder, saving.overwrite, saving.gzip)));
+        job.prepare(&self.node)?;
+        let root = self.ctx.is_root();
+        let mut fresh = None;
+        let made = if root { Fresh::make(&target, saving.overwrite) } else { Ok(None) };
+        let told = made.map(|made| {
+            fresh = made;
+            fresh.as_ref().map(|fresh| fresh.path.to_string_lossy().into_owned())
+        });
+        let beside = job.gather(told)?.swap_remove(0).expect("rank 0 makes the folder");
+        let beside = Path::new(&beside);
+        let written = job.run(&self.local_partitions(), |task| {
+            let rows = Typed::new(self.node.open(task.partition, task)?, job.call());
+            write(rows, beside, task.partition)
+        });
+        let mut parts: Vec<_> = job.gather(written)?.into_iter().flatten().collect();
+        parts.sort_unstable_by_key(|&(partition, _)| partition);
+        let parts: Vec<Content> = parts.into_iter().map(|(_, content)| content).collect();
+        let finish = |fresh: Fresh| fresh.finish(&target, saving.overwrite, &marker(&parts));
+        job.agree(fresh.map_or(Ok(()), finish))
+    }
+}
+
+/// A folder that is being written; removed unless it got its name.
+struct Fresh {
+    path: PathBuf,
+}
+
+impl Fresh {
+    fn make(target: &Path, overwrite: bool) -> Result<Option<Self>> {
+        check_target(target, overwrite)?;
+        let path = sibling(target, "part")?;
+        fs::create_dir_all(&path).map_err(|error| Error::file(target.to_string_lossy(), error))?;
+        Ok(Some(Self { path }))
+    }
+
+    fn finish(self, target: &Path, overwrite: bool, marker: &str) -> Result<()> {
+        let named = |error: std::io::Error| Error::file(target.to_string_lossy(), error);
+        crate::storage::write_atomic(self.path.join(MARKER), |out| {
+            out.write_all(marker.as_bytes())
+        })?;
+        check_target(target, overwrite)?;
+        if !target.exists() {
+            return fs::rename(&self.path, target).map_err(named);
+        }
+        let old = sibling(target, "old")?;
+        fs::rename(target, &old).map_err(named)?;
+        if let Err(error) = fs::rename(&self.path, target) {
+            let _ = fs::rename(&old, target);
+            return Err(named(error));
+        }
+        fs::remove_dir_all(&old).map_err(named)
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+fn check_target(target: &Path, overwrite: bool) -> Result<()> {
+    let name = target.to_string_lossy();
+    if !target.exists() {
+        return Ok(());
+    }
+    if !overwrite {
+        return Err(Error::file(name, "is there already"));
+    }
+    if !target.join(MARKER).is_file() {
+        let message = format!("is not replaced: it has no {MARKER}, so it was not saved before");
+        return Err(Error::file(name, message));
+    }
+    Ok(())
+}
+
+/// A name in the same folder that nothing else has.
+fn sibling(target: &Path, end: &str) -> Result<PathBuf> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let Some(name) = target.file_name() else {
+        return Err(Error::parameter("folder", target.display(), "a path that ends in a name"));
+    };
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let hidden = format!(".{}.{}-{number}.{end}", name.to_string_lossy(), std::process::id());
+    Ok(target.with_file_name(hidden))
+}
+
+impl Context {
+    /// The rows of a folder that [`save_as_object_file`](Dataset::save_as_object_file) wrote, in
+    /// the partitions that they had.
+    ///
+    /// Every rank must see the folder. Each block's checksum, the rows of each part and their
+    /// fingerprint are checked while they are read.
+    ///
+    /// # Errors
+    ///
+    /// Now: [`Error::File`] if the folder, its marker or a part is missing, [`Error::Damaged`] if
+    /// the marker is not what was written or tells of rows of another type. From the action that
+    /// reads: [`Error::Damaged`] that names the part, and both numbers if rows are lost or changed.
+    #[track_caller]
+    pub fn object_file<T: Wire>(&self, folder: &str) -> Result<Dataset<T>> {
+        self.parts("object_file", folder)
+    }
+
+    /// The dataset that [`checkpoint`](Dataset::checkpoint) wrote, in a later run too.
+    ///
+    /// # Errors
+    ///
+    /// As [`object_file`](Self::object_file).
+    #[track_caller]
+    pub fn checkpoint_file<T: Wire>(&self, folder: &str) -> Result<Dataset<T>> {
+        self.parts("checkpoint_file", folder)
+    }
+
+    #[track_caller]
+    fn parts<T: Wire>(&self, name: &'static str, folder: &str) -> Result<Dataset<T>> {
+        let parts = Arc::new(objects::read_marker::<T>(&folder_path(folder)?)?);
+        Ok(self.generate(name, parts.len(), move |partition| {
+            let (path, content) = &parts[partition];
+            PartRows::<T>::open(path, *content)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;
