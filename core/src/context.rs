@@ -149,7 +149,8 @@ impl Builder {
             seed: self.seed,
             progress: self.progress,
             store: Arc::new(
-                Store::new(self.memory_limit, threads, folder).chaos(self.chaos.clone()),
+                Store::new(self.memory_limit, threads, folder)
+                    .faults(self.chaos.clone(), self.task_retries),
             ),
             chaos: self.chaos,
             task_retries: self.task_retries,

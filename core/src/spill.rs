@@ -9,6 +9,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::chaos::{Chaos, Event, Point};
 use crate::error::{Error, Result};
@@ -20,7 +21,11 @@ pub(crate) struct Spill {
     number: u64,
     end: AtomicU64,
     chaos: Option<Chaos>,
+    retries: u32,
 }
+
+/// The pause before the second attempt; later ones are longer.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Some bytes of a spill file.
 #[derive(Clone)]
@@ -32,26 +37,56 @@ pub(crate) struct Extent {
 
 impl Spill {
     /// A new file in `folder`, which is made if it is not there.
-    pub(crate) fn create(folder: &PathBuf, number: u64, chaos: Option<Chaos>) -> Result<Arc<Self>> {
+    pub(crate) fn create(
+        folder: &PathBuf,
+        number: u64,
+        chaos: Option<Chaos>,
+        retries: u32,
+    ) -> Result<Arc<Self>> {
         let named = |error| Error::file(folder.to_string_lossy(), error);
         std::fs::create_dir_all(folder).map_err(named)?;
         let file = tempfile::tempfile_in(folder).map_err(named)?;
-        Ok(Arc::new(Self { file, folder: folder.clone(), number, end: AtomicU64::new(0), chaos }))
+        Ok(Arc::new(Self {
+            file,
+            folder: folder.clone(),
+            number,
+            end: AtomicU64::new(0),
+            chaos,
+            retries,
+        }))
     }
 
     /// Writes bytes at the end and says where they start.
     pub(crate) fn append(&self, bytes: &[u8]) -> Result<u64> {
         let start = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if let Some(chaos) = &self.chaos {
+        let name = || self.place(start, bytes.len() as u64);
+        self.retried(|attempt| {
+            let Some(chaos) = &self.chaos else {
+                return write_at(&self.file, bytes, start)
+                    .map_err(|error| Error::file(name(), error));
+            };
             let mut bytes = bytes.to_vec();
-            chaos.strike(Event::new(Point::StoreWrite, start, &self.number), &mut bytes)?;
-            return write_at(&self.file, &bytes, start)
-                .map(|()| start)
-                .map_err(|error| Error::file(self.place(start, bytes.len() as u64), error));
-        }
-        write_at(&self.file, bytes, start)
-            .map_err(|error| Error::file(self.place(start, bytes.len() as u64), error))?;
+            let event = Event::new(Point::StoreWrite, start, &self.number);
+            chaos.strike(event.attempt(attempt), &mut bytes)?;
+            write_at(&self.file, &bytes, start).map_err(|error| Error::file(name(), error))
+        })?;
         Ok(start)
+    }
+
+    /// Does it again where it failed in a way that may pass: a task that has used up what it works
+    /// on could not.
+    fn retried<R>(&self, once: impl Fn(u32) -> Result<R>) -> Result<R> {
+        let mut tried = 0;
+        loop {
+            match once(tried) {
+                Err(error) if error.may_pass() && tried < self.retries => {
+                    tracing::debug!(%error, "trying again");
+                    std::thread::sleep(PAUSE * (tried + 1).min(10));
+                    tried += 1;
+                }
+                result => return result,
+            }
+        }
     }
 
     /// The extent of what was appended at `start`.
@@ -68,14 +103,23 @@ impl Spill {
 impl Extent {
     /// Its bytes.
     pub(crate) fn read(&self) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; self.len as usize];
-        read_at(&self.spill.file, &mut bytes, self.start)
-            .map_err(|error| Error::file(self.place(), error))?;
-        if let Some(chaos) = &self.spill.chaos {
-            chaos
-                .strike(Event::new(Point::StoreRead, self.start, &self.spill.number), &mut bytes)?;
-        }
-        Ok(bytes)
+        self.spill.retried(|attempt| {
+            let mut bytes = vec![0; self.len as usize];
+            read_at(&self.spill.file, &mut bytes, self.start).map_err(|error| {
+                if error.kind() == std::io::ErrorKind::UnexpectedEof {
+                    return Error::Damaged {
+                        what: self.place(),
+                        message: "it is cut short".into(),
+                    };
+                }
+                Error::file(self.place(), error)
+            })?;
+            if let Some(chaos) = &self.spill.chaos {
+                let event = Event::new(Point::StoreRead, self.start, &self.spill.number);
+                chaos.strike(event.attempt(attempt), &mut bytes)?;
+            }
+            Ok(bytes)
+        })
     }
 
     /// Names it in an error about what it holds.

@@ -69,6 +69,7 @@ pub(crate) struct Store {
     next_file: AtomicU64,
     spilled: AtomicU64,
     chaos: Option<Chaos>,
+    retries: u32,
 }
 
 impl Store {
@@ -79,12 +80,13 @@ impl Store {
             next_file: AtomicU64::new(0),
             spilled: AtomicU64::new(0),
             chaos: None,
+            retries: 0,
         }
     }
 
-    /// With faults on demand.
-    pub(crate) fn chaos(self, chaos: Option<Chaos>) -> Self {
-        Self { chaos, ..self }
+    /// With faults on demand, and so many further attempts at what may pass.
+    pub(crate) fn faults(self, chaos: Option<Chaos>, retries: u32) -> Self {
+        Self { chaos, retries, ..self }
     }
 
     pub(crate) fn memory_used(&self) -> u64 {
@@ -114,7 +116,7 @@ impl Store {
     /// A new spill file.
     pub(crate) fn spill_file(&self) -> Result<Arc<Spill>> {
         let number = self.next_file.fetch_add(1, Ordering::Relaxed);
-        Spill::create(&self.parent, number, self.chaos.clone())
+        Spill::create(&self.parent, number, self.chaos.clone(), self.retries)
     }
 
     /// Writes bytes to a spill file.

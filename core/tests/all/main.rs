@@ -1,3 +1,4 @@
 //! Tests of the collections that need nothing but the public interface.
 
+mod chaos;
 mod keyed;

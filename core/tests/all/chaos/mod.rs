@@ -63,7 +63,7 @@ fn a_pipeline_under_faults_ends_in_the_clean_result_or_in_one_error() {
                         let seed = case.seed;
                         failures.lock().unwrap().push(format!(
                             "FIRESTEEL_CHAOS_SEED={seed} cargo test -p firesteel-core --test \
-                             chaos\n{message}\n{case:#?}"
+                             all chaos\n{message}\n{case:#?}"
                         ));
                     }
                 }
@@ -189,5 +189,12 @@ fn run(case: &Case) -> Result<(Vec<Outcomes>, u64), String> {
         return Err(format!("{left} spill folders were left behind"));
     }
     let faults = all_chaos.iter().map(Chaos::struck).sum();
-    Ok((outcomes.into_values().collect(), faults))
+    // The folder has another name in every run.
+    let mut outcomes: Vec<Outcomes> = outcomes.into_values().collect();
+    for outcome in outcomes.iter_mut().flatten() {
+        if let Err(Error::File { file: name, .. } | Error::Damaged { what: name, .. }) = outcome {
+            *name = name.replace(&*path.to_string_lossy(), "FOLDER");
+        }
+    }
+    Ok((outcomes, faults))
 }

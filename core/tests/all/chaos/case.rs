@@ -8,7 +8,7 @@ use firesteel_core::hash::mix;
 use firesteel_core::transport::{Alone, Transport};
 use firesteel_core::{Context, Result};
 
-use crate::operators::{ACTIONS, Action, OPERATORS, Operator};
+use super::operators::{ACTIONS, Action, OPERATORS, Operator};
 
 /// What a rank got from each step of the program.
 pub(crate) type Outcomes = Vec<Result<Vec<u64>>>;
