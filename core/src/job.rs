@@ -13,7 +13,7 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -55,8 +55,6 @@ pub(crate) fn entering(call: Call) {
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(crate) partition: usize,
-    /// The number of its group in the run.
-    place: usize,
     stop: Arc<Stop>,
     attempt: Arc<Attempt>,
 }
@@ -65,9 +63,7 @@ pub(crate) struct Task {
 struct Stop {
     ctx: Context,
     number: u64,
-    /// The first of this rank's groups of tasks that failed, if any has: those before it go on,
-    /// so that which error is returned does not depend on who was faster.
-    failed: AtomicUsize,
+    here: AtomicBool,
 }
 
 const STOPPED: &str = "core/stopped";
@@ -85,9 +81,7 @@ impl Task {
     #[inline]
     pub(crate) fn check(&self) -> Result<()> {
         let stop = &self.stop;
-        if stop.failed.load(Ordering::Relaxed) < self.place
-            || stop.ctx.transport().raised(stop.number)
-        {
+        if stop.here.load(Ordering::Relaxed) || stop.ctx.transport().raised(stop.number) {
             return Err(stopped());
         }
         self.attempt.step()
@@ -286,8 +280,8 @@ impl<'a> Job<'a> {
     /// Runs `work` for each of `partitions`, in their order, on the context's threads; again where
     /// it failed in a way that may pass, unless the task has been [spent](Task::spend).
     ///
-    /// After a failure no task of a later partition starts, and running ones end at their next
-    /// chunk; the error of the lowest partition that fails is returned, whatever the threads.
+    /// After a failure no further task starts, and running ones end at their next chunk; the
+    /// error of the lowest partition that failed is returned.
     pub(crate) fn run<R: Send>(
         &self,
         partitions: &[usize],
@@ -312,8 +306,7 @@ impl<'a> Job<'a> {
         finish: impl Fn(usize, S) -> Result<R> + Sync,
     ) -> Result<Vec<(usize, R)>> {
         let number = self.ctx.current_collective();
-        let (ctx, failed_at) = (self.ctx.clone(), AtomicUsize::new(usize::MAX));
-        let stop = Arc::new(Stop { ctx, number, failed: failed_at });
+        let stop = Arc::new(Stop { ctx: self.ctx.clone(), number, here: AtomicBool::new(false) });
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(groups.len()));
         let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
@@ -329,7 +322,7 @@ impl<'a> Job<'a> {
                     for &partition in group {
                         at_work.store(partition, Ordering::Relaxed);
                         let (stop, attempt) = (Arc::clone(&stop), Arc::clone(&attempt));
-                        let task = Arc::new(Task { partition, place: at, stop, attempt });
+                        let task = Arc::new(Task { partition, stop, attempt });
                         self.guarded(Some(partition), || {
                             task.check()?;
                             step(&mut state, &task)
@@ -344,7 +337,7 @@ impl<'a> Job<'a> {
                 match attempts(self.ctx, number, first, once) {
                     Ok(result) => lock(&done).push((first, result)),
                     Err(error) => {
-                        stop.failed.fetch_min(at, Ordering::Relaxed);
+                        stop.here.store(true, Ordering::Relaxed);
                         if !is_stopped(&error) {
                             if self.ctx.ranks() > 1 {
                                 self.ctx.transport().raise(number);
@@ -366,7 +359,7 @@ impl<'a> Job<'a> {
         if let Some((_, error)) = into_inner(failed) {
             return Err(error);
         }
-        if stop.failed.load(Ordering::Relaxed) < usize::MAX {
+        if stop.here.load(Ordering::Relaxed) {
             return Err(stopped());
         }
         let mut done = into_inner(done);

@@ -46,5 +46,8 @@ mod wire;
 pub use chaos::{Chaos, Fault};
 pub use context::{Broadcast, Builder, Context};
 pub use data::{Data, Wire};
-pub use dataset::{Dataset, Group, Histogram, Items, Partitioner, Stats, StorageLevel};
+pub use dataset::{
+    Dataset, DistinctSketch, Group, GroupValues, Histogram, Items, LocalIterator, Partitioner,
+    Pipe, Random, Saving, Stats, StorageLevel,
+};
 pub use error::{Error, Result, Site, TaskFailure, Whereabouts};

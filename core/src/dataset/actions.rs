@@ -312,7 +312,7 @@ impl<T: Wire> Dataset<T> {
         self.taken(&job, 1)?.pop().ok_or_else(|| job.empty())
     }
 
-    fn taken(&self, job: &Job<'_>, n: usize) -> Result<Vec<T>> {
+    pub(super) fn taken(&self, job: &Job<'_>, n: usize) -> Result<Vec<T>> {
         let mut rows: Vec<T> = Vec::new();
         let (mut from, mut wave) = (0, 1);
         let local = self.local_partitions();

@@ -16,6 +16,7 @@
 
 mod across;
 mod actions;
+mod approximate;
 mod beside;
 mod by_key;
 mod chunk;
@@ -23,6 +24,7 @@ mod combine;
 mod exchange;
 mod explain;
 mod external;
+mod extremes;
 mod groups;
 mod homes;
 mod join;
@@ -56,6 +58,8 @@ use std::panic::Location;
 use std::sync::Arc;
 
 pub use crate::store::StorageLevel;
+pub use approximate::DistinctSketch;
+pub use extremes::LocalIterator;
 pub use groups::{Group, GroupValues};
 pub use partitions::Items;
 pub use pipe::Pipe;

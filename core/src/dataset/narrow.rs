@@ -60,7 +60,7 @@ impl<T: Data> Dataset<T> {
     /// ```
     /// # fn main() -> firesteel_core::Result<()> {
     /// let lines = firesteel_core::Context::local().parallelize(vec!["fire and", "steel"]);
-    /// let words = lines.flat_map_into(|line, out| out.extend(line.split(' ')));
+    /// let words = lines.flat_map_into(|line, out| out.extend(line.split(' ').map(str::to_owned)));
     /// assert_eq!(words.collect()?, ["fire", "and", "steel"]);
     /// # Ok(())
     /// # }

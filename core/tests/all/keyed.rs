@@ -9,7 +9,7 @@ use firesteel_core::testing::on_ranks_with;
 use firesteel_core::{Context, Dataset, Error, Group, Partitioner, StorageLevel};
 
 /// Runs a program on every shape of machine, which must give the same, and returns it.
-fn everywhere<R: Send + PartialEq + Debug>(program: impl Fn(&Context) -> R + Sync) -> R {
+pub(crate) fn everywhere<R: Send + PartialEq + Debug>(program: impl Fn(&Context) -> R + Sync) -> R {
     let alone = program(&Context::builder().threads(1).build().unwrap());
     for (ranks, threads, limit) in [
         (1, 2, Some(40_000)),

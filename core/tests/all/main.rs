@@ -1,4 +1,5 @@
 //! Tests of the collections that need nothing but the public interface.
 
+mod actions;
 mod chaos;
 mod keyed;

@@ -185,8 +185,10 @@ impl<M: Move> Exchange<M> {
         // too small; their rows still come in the order of (partition, position).
         let partitions = local_partitions(job.ctx(), node);
         let groups = job.ctx().threads() * GROUPS_A_THREAD;
+        let most = partitions.len().div_ceil(groups);
+        // Of a union not all that is here is next to each other: what lives elsewhere comes between.
         let groups: Vec<&[usize]> =
-            partitions.chunks(partitions.len().div_ceil(groups).max(1)).collect();
+            partitions.chunk_by(|a, b| a + 1 == *b).flat_map(|run| run.chunks(most)).collect();
         let scattered = job.run_groups(
             &groups,
             || Scatter::new(self.homes.partitions(), spill),

@@ -89,7 +89,8 @@ impl Case {
             start,
             operators,
             actions,
-            partitions: 1 + dice.below(9),
+            // Now and then more than there are groups of partitions that are dealt out together.
+            partitions: if dice.below(6) == 0 { 30 + dice.below(90) } else { 1 + dice.below(9) },
             ranks,
             threads: 1 + dice.below(3),
             limit: dice.of(&[None, Some(0), Some(64), Some(4_000)]),
