@@ -16,6 +16,12 @@ use crate::job::{Call, entering};
 /// bytes fill half of a first-level cache.
 pub(crate) const CHUNK: usize = 2048;
 
+/// Elements a chunk where they are made one by one: fewer if they have memory of their own, and what
+/// comes out of them may be many times as much.
+pub(crate) const fn made_at_a_time<T>() -> usize {
+    if std::mem::needs_drop::<T>() { CHUNK / 8 } else { CHUNK }
+}
+
 /// A piece of a partition.
 pub(crate) enum Chunk<T> {
     Owned(Vec<T>),

@@ -168,6 +168,7 @@ where
         let mut room = Room { keys: COMBINED, largest: 0, looked: 0 };
         let mut table = Table::with_capacity(0);
         let (mut rows, mut flushed) = (0_u64, 0_u64);
+        let mut hashes = Vec::new();
         while let Some(chunk) = input.next()? {
             if rows >= TRIED && flushed > rows / 4 * 3 {
                 for (key, value) in chunk.into_vec() {
@@ -176,12 +177,14 @@ where
                 out.check()?;
                 continue;
             }
-            for row in chunk.into_vec() {
+            // All hashes first: none of them waits for the table.
+            hashes.clear();
+            hashes.extend(chunk.as_slice().iter().map(|row| fixed_hash(&row.0)));
+            for (row, hash) in chunk.into_vec().into_iter().zip(hashes.iter().copied()) {
                 if rows == room.looked {
                     room.look(rows, &row)?;
                 }
                 rows += 1;
-                let hash = fixed_hash(&row.0);
                 table.add(row, hash, &self.create, &self.add);
                 if table.rows.len() >= room.keys {
                     flushed += table.rows.len() as u64;

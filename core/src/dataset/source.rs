@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::chunk::{AnyChunk, CHUNK, Chunk, Stream, Windows};
+use super::chunk::{AnyChunk, CHUNK, Chunk, Stream, Windows, made_at_a_time};
 use super::node::Source;
 use super::{Dataset, call};
 use crate::context::Context;
@@ -211,7 +211,7 @@ impl<T: Data, E: Into<TaskFailure>, I: Iterator<Item = Result<T, E>> + Send> Str
 {
     fn next(&mut self) -> Result<Option<AnyChunk>> {
         let mut chunk = Vec::new();
-        for row in self.rows.by_ref().take(CHUNK) {
+        for row in self.rows.by_ref().take(made_at_a_time::<T>()) {
             chunk.push(row.map_err(|error| self.task.error(self.call, error.into().0))?);
         }
         Ok(if chunk.is_empty() { None } else { Some(Chunk::Owned(chunk).erased()) })
