@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chaos::{Attempt, Point, attempts};
 use crate::context::{Context, Running};
+use crate::counters::{Evaluation, Scope, working_for};
 use crate::data::Wire;
 use crate::dataset::node::Node;
 use crate::error::{Error, Failure, Result, Site, TaskFailure, Whereabouts};
@@ -49,6 +50,14 @@ thread_local! {
 #[inline]
 pub(crate) fn entering(call: Call) {
     CURRENT.set(Some(call));
+    working_for(None);
+}
+
+/// [`entering`], with the evaluation that the closure works for.
+#[inline]
+pub(crate) fn entering_for(call: Call, evaluation: Evaluation) {
+    CURRENT.set(Some(call));
+    working_for(Some(evaluation));
 }
 
 /// What a running task may look at: whether its work is still wanted, and its partition.
@@ -318,6 +327,7 @@ impl<'a> Job<'a> {
                 let first = group[0];
                 let at_work = AtomicUsize::new(first);
                 let once = |attempt: Arc<Attempt>| {
+                    let added = Scope::begin();
                     let mut state = start();
                     for &partition in group {
                         at_work.store(partition, Ordering::Relaxed);
@@ -328,11 +338,13 @@ impl<'a> Job<'a> {
                             step(&mut state, &task)
                         })?;
                     }
-                    self.guarded(Some(at_work.load(Ordering::Relaxed)), || {
+                    let result = self.guarded(Some(at_work.load(Ordering::Relaxed)), || {
                         // A fault that still waits strikes before the group's result is seen.
                         attempt.finish()?;
                         finish(first, state)
-                    })
+                    })?;
+                    added.succeed(number, first);
+                    Ok(result)
                 };
                 match attempts(self.ctx, number, first, once) {
                     Ok(result) => lock(&done).push((first, result)),

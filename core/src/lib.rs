@@ -25,6 +25,7 @@
 
 pub mod chaos;
 pub mod context;
+pub mod counters;
 mod data;
 pub mod dataset;
 pub mod error;
@@ -45,6 +46,7 @@ mod wire;
 
 pub use chaos::{Chaos, Fault};
 pub use context::{Broadcast, Builder, Context};
+pub use counters::{Accumulator, Counter};
 pub use data::{Data, Wire};
 pub use dataset::{
     Dataset, DistinctSketch, Group, GroupValues, Histogram, Items, LocalIterator, Partitioner,

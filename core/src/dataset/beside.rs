@@ -10,6 +10,7 @@ use super::node::{At, Kind, Many, Node};
 use super::partitions::{Items, iterating};
 use super::source::slice;
 use super::{Dataset, call};
+use crate::counters::Evaluation;
 use crate::data::{Data, Wire};
 use crate::error::{Error, Result, TaskFailure};
 use crate::job::{Call, Task};
@@ -304,10 +305,10 @@ where
     fn open(&self, inputs: Vec<Box<dyn Stream>>, at: At<'_>) -> Box<dyn Stream> {
         let mut inputs = inputs.into_iter();
         let mut next = || inputs.next().expect("a zip of partitions has two inputs");
-        let left = Items::new(next(), at.call);
-        let right = Items::beside(next(), at.call, &left);
+        let (evaluation, fault) = (Evaluation::new(at.node, at.partition), Arc::default());
+        let left = Items::within(next(), at.call, evaluation, &fault);
+        let right = Items::within(next(), at.call, evaluation, &fault);
         let f = Arc::clone(&self.f);
-        let fault = left.fault();
-        iterating(fault, at, move || Ok::<_, TaskFailure>(f(left, right).into_iter()))
+        iterating(fault, at, evaluation, move || Ok::<_, TaskFailure>(f(left, right).into_iter()))
     }
 }

@@ -8,9 +8,10 @@ use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::counters::Evaluation;
 use crate::data::Data;
 use crate::error::Result;
-use crate::job::{Call, entering};
+use crate::job::{Call, entering, entering_for};
 
 /// Elements a chunk, unless an operator has a reason for another number. 2048 numbers of eight
 /// bytes fill half of a first-level cache.
@@ -66,17 +67,26 @@ impl<T: Data> Chunk<T> {
 pub(crate) struct Typed<T> {
     stream: Box<dyn Stream>,
     reader: Call,
+    evaluation: Option<Evaluation>,
     item: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T: Data> Typed<T> {
     pub(crate) fn new(stream: Box<dyn Stream>, reader: Call) -> Self {
-        Self { stream, reader, item: std::marker::PhantomData }
+        Self { stream, reader, evaluation: None, item: std::marker::PhantomData }
+    }
+
+    /// For the closure of one evaluation of an operator.
+    pub(crate) fn of(stream: Box<dyn Stream>, reader: Call, evaluation: Evaluation) -> Self {
+        Self { evaluation: Some(evaluation), ..Self::new(stream, reader) }
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Chunk<T>>> {
         let chunk = self.stream.next();
-        entering(self.reader);
+        match self.evaluation {
+            None => entering(self.reader),
+            Some(evaluation) => entering_for(self.reader, evaluation),
+        }
         Ok(chunk?.map(Chunk::from_erased))
     }
 

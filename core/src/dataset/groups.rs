@@ -18,9 +18,10 @@ use super::exchange::SharedSpill;
 use super::node::{At, By, Kind, Many, Node, Partitionwise, Placement};
 use super::slots::{Grouped, Rows, Side, Slots, Sorted};
 use super::{Dataset, StorageLevel, call};
+use crate::counters::Evaluation;
 use crate::data::{Data, Wire};
 use crate::error::Result;
-use crate::job::{Call, Task, entering};
+use crate::job::{Call, Task, entering_for};
 use crate::store::{Block, Stored, Writer};
 use crate::wire;
 
@@ -570,7 +571,9 @@ where
     fn open(&self, input: Box<dyn Stream>, at: At<'_>) -> Box<dyn Stream> {
         let rows = Typed::new(input, at.call);
         let slots = Lazy::<K, V, ()>::new(rows, None, at.partitions, at.task);
-        Box::new(GroupStream { make: Arc::clone(&self.make), slots, now: None, call: at.call })
+        let (make, call) = (Arc::clone(&self.make), at.call);
+        let evaluation = Evaluation::new(at.node, at.partition);
+        Box::new(GroupStream { make, slots, now: None, call, evaluation })
     }
 }
 
@@ -579,6 +582,7 @@ struct GroupStream<K, V, F> {
     slots: Lazy<K, V, ()>,
     now: Option<Grouping<K, V>>,
     call: Call,
+    evaluation: Evaluation,
 }
 
 /// A slot that is being read: its keys, the number of the next one, its values.
@@ -596,7 +600,10 @@ where
         let mut out = Vec::new();
         while out.len() < GROUPS {
             let Some((keys, number, values)) = &mut self.now else {
-                let Some(Grouped { keys, left, .. }) = self.slots.next()? else { break };
+                let Some(Grouped { keys, left, .. }) = self.slots.next()? else {
+                    self.evaluation.completed();
+                    break;
+                };
                 self.now = Some((keys.into_iter(), 0, Cursor::new(left)));
                 continue;
             };
@@ -604,7 +611,7 @@ where
                 self.now = None;
                 continue;
             };
-            entering(self.call);
+            entering_for(self.call, self.evaluation);
             let mut of = ValuesOf { values, number: *number, spill: &self.slots.spill };
             out.push((self.make)(key, &mut of)?);
             values.skip(*number)?;

@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::chunk::{AnyChunk, Ready, Stream};
 use super::homes::Homes;
 use crate::context::Context;
+use crate::counters::Evaluation;
 use crate::error::{Failure, Result};
 use crate::hash::fixed_hash;
-use crate::job::{Call, Job, Task, entering};
+use crate::job::{Call, Job, Task, entering, entering_for};
 use crate::store::Taken;
 
 /// A source of chunks that stands on nothing.
@@ -67,6 +68,8 @@ pub(crate) trait Many: Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At<'a> {
     pub(crate) call: Call,
+    /// The operator's number.
+    pub(crate) node: u64,
     /// The operator's own partition, which under a union is not the task's.
     pub(crate) partition: usize,
     /// How many partitions the operator has.
@@ -354,7 +357,7 @@ impl Node {
         task: &Arc<Task>,
     ) -> Result<Opened> {
         let partitions = self.homes.partitions();
-        let at = At { call: self.call, partition, partitions, task };
+        let at = At { call: self.call, node: self.id, partition, partitions, task };
         let deep = inputs.iter().map(|input| input.deep).max().unwrap_or(0) + 1;
         let only = |inputs: &mut Vec<Opened>| {
             inputs.pop().expect("a step and a partition-wise operator have one input")
@@ -362,7 +365,9 @@ impl Node {
         let stream = match &self.kind {
             Kind::Step(step) => {
                 let mut input = only(&mut inputs);
-                input.steps.push(Running { call: self.call, run: step.start(partition) });
+                let evaluation = Evaluation::new(self.id, partition);
+                let (call, run) = (self.call, step.start(partition));
+                input.steps.push(Running { call, evaluation, run });
                 return Ok(input);
             }
             Kind::Partitionwise(operator) => {
@@ -461,6 +466,7 @@ fn drained(mut stream: Box<dyn Stream>) -> Result<Box<dyn Stream>> {
 
 struct Running {
     call: Call,
+    evaluation: Evaluation,
     run: Box<dyn StepRun>,
 }
 
@@ -474,9 +480,12 @@ struct Piped {
 impl Stream for Piped {
     fn next(&mut self) -> Result<Option<AnyChunk>> {
         self.task.check()?;
-        let Some(mut chunk) = self.input.next()? else { return Ok(None) };
+        let Some(mut chunk) = self.input.next()? else {
+            self.steps.iter().for_each(|step| step.evaluation.completed());
+            return Ok(None);
+        };
         for step in &mut self.steps {
-            entering(step.call);
+            entering_for(step.call, step.evaluation);
             chunk = step.run.apply(chunk).map_err(|failure| self.task.error(step.call, failure))?;
         }
         Ok(Some(chunk))

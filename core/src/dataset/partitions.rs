@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use super::chunk::{AnyChunk, CHUNK, Chunk, Stream, Typed};
 use super::node::{At, Partitionwise};
 use super::{Dataset, call};
+use crate::counters::Evaluation;
 use crate::data::Data;
 use crate::error::{Error, Result, TaskFailure};
-use crate::job::{Call, Task, entering};
+use crate::job::{Call, Task, entering_for};
 
 /// The rows of one partition, by value.
 ///
@@ -25,15 +26,23 @@ pub struct Items<T> {
 pub(super) type Fault = Arc<Mutex<Option<Error>>>;
 
 impl<T: Data> Items<T> {
+    /// For the closure of an action.
     pub(super) fn new(input: Box<dyn Stream>, call: Call) -> Self {
-        let fault = Arc::default();
-        Self { input: Typed::new(input, call), chunk: Vec::new().into_iter(), fault, call }
+        Self::of(Typed::new(input, call), call, Arc::default())
     }
 
-    /// The rows of another input of the same operator: an error of either ends the job.
-    pub(super) fn beside<U>(input: Box<dyn Stream>, call: Call, other: &Items<U>) -> Self {
-        let fault = Arc::clone(&other.fault);
-        Self { input: Typed::new(input, call), chunk: Vec::new().into_iter(), fault, call }
+    /// For the closure of an operator's evaluation; an error of any of its inputs goes to `fault`.
+    pub(super) fn within(
+        input: Box<dyn Stream>,
+        call: Call,
+        evaluation: Evaluation,
+        fault: &Fault,
+    ) -> Self {
+        Self::of(Typed::of(input, call, evaluation), call, Arc::clone(fault))
+    }
+
+    fn of(input: Typed<T>, call: Call, fault: Fault) -> Self {
+        Self { input, chunk: Vec::new().into_iter(), fault, call }
     }
 }
 
@@ -227,10 +236,10 @@ where
 {
     fn open(&self, input: Box<dyn Stream>, at: At<'_>) -> Box<dyn Stream> {
         let partition = at.partition;
-        let items = Items::<T>::new(input, at.call);
-        let fault = items.fault();
+        let (evaluation, fault) = (Evaluation::new(at.node, partition), Fault::default());
+        let items = Items::<T>::within(input, at.call, evaluation, &fault);
         let work = Arc::clone(&self.work);
-        iterating(fault, at, move || work(partition, items))
+        iterating(fault, at, evaluation, move || work(partition, items))
     }
 }
 
@@ -238,6 +247,7 @@ where
 pub(super) fn iterating<I, E>(
     fault: Fault,
     at: At<'_>,
+    evaluation: Evaluation,
     start: impl FnOnce() -> Result<I, E> + Send + 'static,
 ) -> Box<dyn Stream>
 where
@@ -245,8 +255,8 @@ where
     E: Into<TaskFailure> + 'static,
 {
     let At { call, task, .. } = at;
-    let start = Box::new(move || start().map_err(Into::into));
-    Box::new(Iterating { state: State::Waiting(start), fault, call, task: Arc::clone(task) })
+    let state = State::Waiting(Box::new(move || start().map_err(Into::into)));
+    Box::new(Iterating { state, fault, call, evaluation, task: Arc::clone(task) })
 }
 
 enum State<I> {
@@ -259,6 +269,7 @@ struct Iterating<I> {
     state: State<I>,
     fault: Fault,
     call: Call,
+    evaluation: Evaluation,
     task: Arc<Task>,
 }
 
@@ -282,7 +293,7 @@ impl<I: Iterator<Item: Data> + Send> Iterating<I> {
 impl<I: Iterator<Item: Data> + Send> Stream for Iterating<I> {
     fn next(&mut self) -> Result<Option<AnyChunk>> {
         self.task.check()?;
-        entering(self.call);
+        entering_for(self.call, self.evaluation);
         let chunk = catch_unwind(AssertUnwindSafe(|| self.pull()));
         // What went wrong below comes first: it may be why the closure above failed or panicked.
         if let Some(error) = lock(&self.fault).take() {
@@ -290,6 +301,9 @@ impl<I: Iterator<Item: Data> + Send> Stream for Iterating<I> {
             return Err(error);
         }
         let chunk = chunk.unwrap_or_else(|panic| resume_unwind(panic))?;
+        if matches!(self.state, State::Over) {
+            self.evaluation.completed();
+        }
         Ok(if chunk.is_empty() { None } else { Some(Chunk::Owned(chunk).erased()) })
     }
 }

@@ -2,4 +2,5 @@
 
 mod actions;
 mod chaos;
+mod counting;
 mod keyed;
