@@ -224,6 +224,22 @@ impl Context {
         self.inner.store.memory_used()
     }
 
+    /// Bytes that this rank has written to spill files since its start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::builder().memory_limit(100_000).build()?;
+    /// ctx.range(0..100_000).sort_by(|x| u64::MAX - x).count()?;
+    /// assert!(ctx.spilled_bytes() > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spilled_bytes(&self) -> u64 {
+        self.inner.store.spilled()
+    }
+
     /// Gives every rank the root's value.
     ///
     /// On one rank nothing is copied or serialised.

@@ -36,10 +36,6 @@ const TRIED: u64 = 1 << 16;
 impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
     /// Combines the values of each key: `create` makes a combiner of a key's first value, `add` adds
     /// a value, `merge` merges two.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an operator, its place, and its three functions"
-    )]
     pub(super) fn combined<C: Wire>(
         &self,
         call: Call,

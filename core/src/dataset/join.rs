@@ -117,10 +117,6 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
     /// # }
     /// ```
     #[track_caller]
-    #[expect(
-        clippy::type_complexity,
-        reason = "the type says what it is: both sides may be missing"
-    )]
     pub fn full_outer_join<W: Wire>(
         &self,
         other: &Dataset<(K, W)>,

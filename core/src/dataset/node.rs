@@ -397,10 +397,10 @@ struct Chained {
 impl Stream for Chained {
     fn next(&mut self) -> Result<Option<AnyChunk>> {
         loop {
-            if let Some(stream) = &mut self.now {
-                if let Some(chunk) = stream.next()? {
-                    return Ok(Some(chunk));
-                }
+            if let Some(stream) = &mut self.now
+                && let Some(chunk) = stream.next()?
+            {
+                return Ok(Some(chunk));
             }
             match self.left.next() {
                 Some(partition) => self.now = Some(self.parent.open(partition, &self.task)?),

@@ -37,7 +37,7 @@ pub(super) fn sort_rows<T, K: Ord + 'static>(rows: &mut Vec<T>, key: impl Fn(&T)
     }
     let order = if most - least <= u64::from(u32::MAX) {
         let pairs = rows.iter().zip(0..).map(|(row, at)| ((bits(&key(row)) - least) as u32, at));
-        by_digits(pairs.collect(), u64::from(u32::MAX).min(most - least), |bits| u64::from(bits))
+        by_digits(pairs.collect(), u64::from(u32::MAX).min(most - least), u64::from)
     } else {
         let pairs = rows.iter().zip(0..).map(|(row, at)| (bits(&key(row)) - least, at));
         by_digits(pairs.collect(), most - least, |bits| bits)

@@ -46,7 +46,7 @@ impl Default for Stats {
 impl Stats {
     /// With one more number. NaN makes the moments NaN and leaves the extremes.
     #[must_use]
-    pub fn add(mut self, x: f64) -> Self {
+    pub fn with(mut self, x: f64) -> Self {
         self.count += 1;
         let delta = x - self.mean;
         self.mean += delta / self.count as f64;
@@ -106,7 +106,7 @@ impl Stats {
 
 impl FromIterator<f64> for Stats {
     fn from_iter<I: IntoIterator<Item = f64>>(numbers: I) -> Self {
-        numbers.into_iter().fold(Self::default(), Self::add)
+        numbers.into_iter().fold(Self::default(), Self::with)
     }
 }
 
@@ -150,7 +150,7 @@ impl Dataset<f64> {
     }
 
     fn stats_of(&self, job: &Job<'_>) -> Result<Stats> {
-        self.aggregated(job, Stats::default(), |stats, x| Ok(stats.add(*x)), Stats::merge)
+        self.aggregated(job, Stats::default(), |stats, x| Ok(stats.with(*x)), Stats::merge)
     }
 
     /// The mean.

@@ -30,7 +30,7 @@ fn each_row_counts_once_however_often_it_is_computed() {
         let before = (steps.value().unwrap(), parts.value().unwrap());
         rows.count().unwrap();
         rows.union(&rows).zip(&rows.union(&rows)).unwrap().count().unwrap();
-        (sizes.count().unwrap(), sizes.collect().unwrap());
+        assert_eq!(sizes.count().unwrap(), sizes.collect().unwrap().len() as u64);
         (before, steps.value().unwrap(), parts.value().unwrap(), groups.value().unwrap())
     });
     assert_eq!(counts, ((0, 0), 30_000, 30_000, 5));

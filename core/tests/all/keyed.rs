@@ -10,7 +10,7 @@ use firesteel_core::{Context, Dataset, Error, Group, Partitioner, StorageLevel};
 
 /// Runs a program on every shape of machine, which must give the same, and returns it.
 pub(crate) fn everywhere<R: Send + PartialEq + Debug>(program: impl Fn(&Context) -> R + Sync) -> R {
-    let alone = program(&Context::builder().threads(1).build().unwrap());
+    let alone = program(&Context::builder().threads(1).build().expect("the defaults are valid"));
     for (ranks, threads, limit) in [
         (1, 2, Some(40_000)),
         (1, 2, Some(4_000_000)),
@@ -38,7 +38,7 @@ fn pairs(rows: u64, keys: u64) -> Vec<(u64, f64)> {
     (0..rows)
         .map(|i| {
             let draw = mix(i);
-            let key = if draw % 3 == 0 { 7 % keys } else { draw % keys };
+            let key = if draw.is_multiple_of(3) { 7 % keys } else { draw % keys };
             (key, (draw >> 40) as f64 / 3.0)
         })
         .collect()

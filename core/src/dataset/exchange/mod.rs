@@ -124,7 +124,6 @@ impl<M: Move> Exchange<M> {
 
     /// Looks at all partitions, shares the summaries and makes the plan; whether that worked here
     /// is told at the next meeting.
-    #[expect(clippy::type_complexity, reason = "what is held, and the plan: named nowhere else")]
     fn look(
         &self,
         job: &Job<'_>,
