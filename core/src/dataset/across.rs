@@ -65,7 +65,7 @@ impl<T: Wire> Dataset<T> {
             let following = Arc::clone(&following);
             let (first, tail) = &following[partition];
             let tail = tail.clone();
-            let mut held: VecDeque<T> = VecDeque::with_capacity(window);
+            let mut held: VecDeque<T> = VecDeque::new();
             // The number of the first row that `held` has.
             let mut from = *first;
             rows.chain(tail).filter_map(move |row| {

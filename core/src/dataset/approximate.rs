@@ -37,9 +37,31 @@ use crate::job::Task;
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct DistinctSketch {
     precision: u8,
     registers: Vec<u8>,
+}
+
+/// A sketch as it was read, which may be any numbers.
+#[derive(Deserialize)]
+struct Parts {
+    precision: u8,
+    registers: Vec<u8>,
+}
+
+impl TryFrom<Parts> for DistinctSketch {
+    type Error = &'static str;
+
+    fn try_from(Parts { precision, registers }: Parts) -> Result<Self, &'static str> {
+        if !(4..=18).contains(&precision) || registers.len() != 1 << precision {
+            return Err("a sketch has 2^4 to 2^18 registers");
+        }
+        if registers.iter().any(|run| *run > 65 - precision) {
+            return Err("a register of a sketch has seen a run longer than a hash");
+        }
+        Ok(Self { precision, registers })
+    }
 }
 
 impl DistinctSketch {

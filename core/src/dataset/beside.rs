@@ -85,22 +85,69 @@ impl<T: Wire> Dataset<T> {
         )
     }
 
+    /// [`zip_partitions`](Self::zip_partitions) of three datasets.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameter`] if the numbers of partitions differ.
+    ///
+    /// # Cost
+    ///
+    /// As [`zip`](Self::zip).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let (letters, names) = (ctx.parallelize(vec!['a', 'b']), ctx.parallelize(vec!["x", "y"]));
+    /// let rows = ctx.range(0..2).zip_partitions3(&letters, &names, |numbers, letters, names| {
+    ///     numbers.zip(letters).zip(names).map(|((i, letter), name)| format!("{i}{letter}{name}"))
+    /// })?;
+    /// assert_eq!(rows.collect()?, ["0ax", "1by"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn zip_partitions3<U: Wire, V: Wire, I>(
+        &self,
+        other: &Dataset<U>,
+        third: &Dataset<V>,
+        f: impl Fn(Items<T>, Items<U>, Items<V>) -> I + Send + Sync + 'static,
+    ) -> Result<Dataset<I::Item>>
+    where
+        I: IntoIterator<Item: Data, IntoIter: Send + 'static> + 'static,
+    {
+        let call = call("zip_partitions3");
+        self.like_this("other", other)?;
+        self.like_this("third", third)?;
+        let parents = vec![self.home(call), other.home(call), third.home(call)];
+        let work = ZipPartitions3 { f: Arc::new(f), row: PhantomData::<fn(T, U, V)> };
+        Ok(side_by_side(self, call, parents, work))
+    }
+
     fn beside<U: Wire, R: Data>(
         &self,
         call: Call,
         other: &Dataset<U>,
         work: impl Many + 'static,
     ) -> Result<Dataset<R>> {
+        self.like_this("other", other)?;
+        Ok(side_by_side(self, call, vec![self.home(call), other.home(call)], work))
+    }
+
+    /// Refuses a dataset that has another number of partitions.
+    fn like_this<U: Data>(&self, name: &'static str, other: &Dataset<U>) -> Result<()> {
         let (here, there) = (self.partitions(), other.partitions());
-        if here != there {
-            let expected = format!("a dataset of {here} partitions, as this one has");
-            return Err(Error::parameter("other", format!("{there} partitions"), expected));
+        if here == there {
+            return Ok(());
         }
-        let (left, right) = (self.at_home(call), other.at_home(call));
-        let homes = Arc::clone(left.node.homes());
-        let parents = vec![Arc::clone(&left.node), Arc::clone(&right.node)];
-        let node = Node::new(&self.ctx, call, Kind::Many(Box::new(work)), homes, parents);
-        Ok(Dataset::from_node(&self.ctx, node))
+        let expected = format!("a dataset of {here} partitions, as this one has");
+        Err(Error::parameter(name, format!("{there} partitions"), expected))
+    }
+
+    fn home(&self, call: Call) -> Arc<Node> {
+        Arc::clone(&self.at_home(call).node)
     }
 
     /// The same partitions on their default ranks.
@@ -161,6 +208,18 @@ impl<T: Wire> Dataset<T> {
         let movement = Gather { to, from, partitions, row: PhantomData };
         self.staged(call, partitions, Exchange::<Gather<T>>::new(movement, homes))
     }
+}
+
+/// What `work` makes of the partitions of the same number of all `parents`, at the first one's homes.
+fn side_by_side<T: Data, R: Data>(
+    first: &Dataset<T>,
+    call: Call,
+    parents: Vec<Arc<Node>>,
+    work: impl Many + 'static,
+) -> Dataset<R> {
+    let homes = Arc::clone(parents[0].homes());
+    let node = Node::new(&first.ctx, call, Kind::Many(Box::new(work)), homes, parents);
+    Dataset::from_node(&first.ctx, node)
 }
 
 /// Moves whole partitions: `to(from, all, partitions)` says where.
@@ -310,5 +369,28 @@ where
         let right = Items::within(next(), at.call, evaluation, &fault);
         let f = Arc::clone(&self.f);
         iterating(fault, at, evaluation, move || Ok::<_, TaskFailure>(f(left, right).into_iter()))
+    }
+}
+
+struct ZipPartitions3<T, U, V, F> {
+    f: Arc<F>,
+    row: PhantomData<fn(T, U, V)>,
+}
+
+impl<T: Data, U: Data, V: Data, I, F> Many for ZipPartitions3<T, U, V, F>
+where
+    F: Fn(Items<T>, Items<U>, Items<V>) -> I + Send + Sync + 'static,
+    I: IntoIterator<Item: Data, IntoIter: Send + 'static> + 'static,
+{
+    fn open(&self, inputs: Vec<Box<dyn Stream>>, at: At<'_>) -> Box<dyn Stream> {
+        let mut inputs = inputs.into_iter();
+        let mut next = || inputs.next().expect("a zip of three has three inputs");
+        let (evaluation, fault) = (Evaluation::new(at.node, at.partition), Arc::default());
+        let first = Items::within(next(), at.call, evaluation, &fault);
+        let second = Items::within(next(), at.call, evaluation, &fault);
+        let third = Items::within(next(), at.call, evaluation, &fault);
+        let f = Arc::clone(&self.f);
+        let work = move || Ok::<_, TaskFailure>(f(first, second, third).into_iter());
+        iterating(fault, at, evaluation, work)
     }
 }

@@ -162,7 +162,7 @@ impl<T: Wire> Dataset<T> {
     ///
     /// # Errors
     ///
-    /// What the lineage's closures give, and what an action can give: see [`Error`].
+    /// [`Error::Parameter`] for more than 2³² rows with replacement; what the lineage's closures give, and what an action can give: see [`Error`].
     ///
     /// # Cost
     ///
@@ -181,6 +181,9 @@ impl<T: Wire> Dataset<T> {
     /// ```
     #[track_caller]
     pub fn take_sample(&self, with_replacement: bool, n: usize, seed: u64) -> Result<Vec<T>> {
+        if with_replacement && n as u64 > 1 << 32 {
+            return Err(Error::parameter("n", n, "at most 2^32"));
+        }
         let draws = Draws::new(seed, "take_sample");
         let job = self.begin("take_sample")?;
         job.runs_on(seed ^ n as u64);

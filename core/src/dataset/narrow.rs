@@ -142,6 +142,98 @@ impl<T: Data> Dataset<T> {
         )
     }
 
+    /// Replaces every row by the rows that `f` makes of it; the first error ends the job.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_map`](Self::try_map).
+    ///
+    /// # Cost
+    ///
+    /// As [`map`](Self::map); what is made of some thousand rows is in memory at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let lines = firesteel_core::Context::local().parallelize(vec!["1 2", "", "3"]);
+    /// let numbers = lines.try_flat_map(|line| {
+    ///     line.split_whitespace().map(str::parse).collect::<Result<Vec<i32>, _>>()
+    /// });
+    /// assert_eq!(numbers.collect()?, [1, 2, 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn try_flat_map<I, E>(
+        &self,
+        f: impl Fn(T) -> Result<I, E> + Send + Sync + 'static,
+    ) -> Dataset<I::Item>
+    where
+        I: IntoIterator<Item: Data>,
+        E: Into<TaskFailure>,
+    {
+        self.step(
+            call("try_flat_map"),
+            EachChunk::new(move |chunk: Chunk<T>| {
+                let mut out = Vec::with_capacity(chunk.as_slice().len());
+                let mut add = |row| {
+                    out.extend(f(row).map_err(|error| error.into().0)?);
+                    Ok::<_, Failure>(())
+                };
+                match chunk {
+                    Chunk::Owned(rows) => rows.into_iter().try_for_each(&mut add)?,
+                    Chunk::Shared(rows, range) => {
+                        rows[range].iter().cloned().try_for_each(&mut add)?;
+                    }
+                }
+                Ok(out)
+            }),
+        )
+    }
+
+    /// Keeps the rows for which `keep` holds; the first error ends the job.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_map`](Self::try_map).
+    ///
+    /// # Cost
+    ///
+    /// As [`filter`](Self::filter): only rows that stay are cloned, and those only from a cache.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let even = ctx.parallelize(vec!["4", "7"]).try_filter(|x| x.parse().map(|x: i32| x % 2 == 0));
+    /// assert_eq!(even.collect()?, ["4"]);
+    /// assert!(ctx.parallelize(vec!["x"]).try_filter(|x| x.parse()).collect().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn try_filter<E: Into<TaskFailure>>(
+        &self,
+        keep: impl Fn(&T) -> Result<bool, E> + Send + Sync + 'static,
+    ) -> Dataset<T> {
+        self.step(
+            call("try_filter"),
+            EachChunk::new(move |chunk: Chunk<T>| match chunk {
+                Chunk::Owned(rows) => {
+                    rows.into_iter().filter_map(|row| sifted(keep(&row), row)).collect()
+                }
+                Chunk::Shared(rows, range) => rows[range]
+                    .iter()
+                    .filter_map(|row| sifted(keep(row), row))
+                    .map(|row| row.cloned())
+                    .collect(),
+            }),
+        )
+        .placed_as(self)
+    }
+
     /// Keeps the rows for which `keep` holds.
     ///
     /// # Examples
@@ -193,6 +285,14 @@ impl<T: Data> Dataset<T> {
                 })
             }),
         )
+    }
+}
+
+/// A row, if it stays, or the error.
+fn sifted<R, E: Into<TaskFailure>>(stays: Result<bool, E>, row: R) -> Option<Result<R, Failure>> {
+    match stays {
+        Ok(stays) => stays.then_some(Ok(row)),
+        Err(error) => Some(Err(error.into().0)),
     }
 }
 

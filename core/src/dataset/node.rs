@@ -126,6 +126,10 @@ pub(crate) struct Node {
     placement: OnceLock<Placement>,
     /// The borders of its partitions' keys, if it is placed by ranges.
     borders: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// How many streams at most pull through one another when it is read.
+    deep: usize,
+    /// The same for a run of its partitions.
+    deep_chained: usize,
     parents: Mutex<Vec<Arc<Node>>>,
 }
 
@@ -150,8 +154,8 @@ pub(crate) enum By {
     Own(u64),
 }
 
-/// How many streams of the `Partitionwise` kind may pull through one another before one is
-/// drained first, which bounds the stack.
+/// How many streams may pull through one another before one is drained first, which bounds the
+/// stack.
 const DEEPEST: usize = 64;
 
 impl Node {
@@ -163,6 +167,7 @@ impl Node {
         parents: Vec<Arc<Node>>,
     ) -> Arc<Self> {
         let fingerprint = fingerprint(call, &kind, &homes, &parents);
+        let (deep, deep_chained) = depths(&kind, &parents);
         let parents = Mutex::new(parents);
         let (placement, borders) = (OnceLock::new(), OnceLock::new());
         let id = ctx.next_node();
@@ -177,6 +182,8 @@ impl Node {
             homes,
             placement,
             borders,
+            deep,
+            deep_chained,
             parents,
         })
     }
@@ -330,6 +337,7 @@ impl Node {
         // of its own instead of the thread's.
         let mut todo = vec![Todo::Open(Arc::clone(self), partition)];
         let mut opened: Vec<Opened> = Vec::new();
+        let mut joined: Vec<Vec<AnyChunk>> = Vec::new();
         while let Some(next) = todo.pop() {
             match next {
                 Todo::Open(node, partition) => {
@@ -339,19 +347,31 @@ impl Node {
                             Some(source.open(partition, task)?)
                         }
                         Kind::Staged(stage) => stage.open(partition, task, &node.parents())?,
-                        Kind::Chained(starts) => Some(Box::new(Chained {
-                            parent: node.parent(0),
-                            left: starts[partition]..starts[partition + 1],
-                            now: None,
-                            task: Arc::clone(task),
-                        })
-                            as Box<dyn Stream>),
+                        Kind::Chained(_) if node.deep <= DEEPEST => {
+                            let left = Chain::new(node.as_ref(), partition);
+                            let task = Arc::clone(task);
+                            Some(Box::new(Chained { left, now: None, task }) as Box<dyn Stream>)
+                        }
                         _ => None,
                     };
                     match stream {
-                        Some(stream) => opened.push(Opened::new(stream)),
+                        Some(stream) => {
+                            let is_chained = matches!(node.kind, Kind::Chained(_));
+                            opened
+                                .push(Opened::new(stream, if is_chained { node.deep } else { 0 }));
+                        }
                         None => todo.extend(node.inputs_of(partition)),
                     }
+                }
+                Todo::Join => joined.push(Vec::new()),
+                Todo::Append => {
+                    let part = opened.pop().expect("what is appended was opened just before");
+                    let whole = joined.last_mut().expect("what is appended to was begun before");
+                    drain(part.piped(task), whole)?;
+                }
+                Todo::Joined => {
+                    let whole = joined.pop().expect("what is complete was begun before");
+                    opened.push(Opened::new(Box::new(Ready(whole.into_iter())), 0));
                 }
                 Todo::Put(node, partition) => {
                     let inputs = opened.len() - node.inputs();
@@ -371,8 +391,16 @@ impl Node {
                 let (input, inner) = Homes::locate(starts, partition);
                 vec![Todo::Open(self.parent(input), inner)]
             }
-            Kind::Source(_) | Kind::Staged(_) | Kind::Chained(_) => {
-                vec![Todo::Open(self.parent(0), partition)]
+            Kind::Source(_) | Kind::Staged(_) => vec![Todo::Open(self.parent(0), partition)],
+            // Too deep to be opened when it is its turn: from the ground up instead.
+            Kind::Chained(_) => {
+                let mut todo = vec![Todo::Join];
+                for (node, partition) in Chain::new(self, partition) {
+                    todo.extend([Todo::Open(node, partition), Todo::Append]);
+                }
+                todo.push(Todo::Joined);
+                todo.reverse();
+                todo
             }
             Kind::Step(_) | Kind::Partitionwise(_) | Kind::Many(_) => {
                 let mut todo = vec![Todo::Put(Arc::clone(self), partition)];
@@ -429,10 +457,61 @@ impl Node {
     }
 }
 
-/// Partitions of one node one behind the other, each opened when it is its turn.
+/// How deep reading goes, of a partition and of a run of partitions. Runs of runs and of unions are
+/// looked through; a stage that keeps its lineage may have to read it.
+fn depths(kind: &Kind, parents: &[Arc<Node>]) -> (usize, usize) {
+    let below = parents.iter().map(|parent| parent.deep).max().unwrap_or(0);
+    let chained = parents.iter().map(|parent| parent.deep_chained).max().unwrap_or(0);
+    match kind {
+        Kind::Source(_) => (0, 1),
+        Kind::Staged(stage) if !stage.keeps_lineage() => (0, 1),
+        Kind::Staged(_) | Kind::Step(_) => (below, below + 1),
+        Kind::Partitionwise(_) | Kind::Many(_) => (below + 1, below + 2),
+        Kind::Union(_) => (below, chained),
+        Kind::Chained(_) => (chained, chained),
+    }
+}
+
+/// The partitions that stand behind a run of partitions, from first to last. Unions and runs among
+/// them are looked through with a stack of its own.
+struct Chain(Vec<(Arc<Node>, Range<usize>)>);
+
+impl Chain {
+    /// Those of a partition of a node of the `Chained` kind.
+    fn new(node: &Node, partition: usize) -> Self {
+        let mut chain = Self(Vec::new());
+        if let Kind::Chained(starts) = &node.kind {
+            chain.0.push((node.parent(0), starts[partition]..starts[partition + 1]));
+        }
+        chain
+    }
+}
+
+impl Iterator for Chain {
+    type Item = (Arc<Node>, usize);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (node, left) = self.0.last_mut()?;
+            let (mut node, Some(mut partition)) = (Arc::clone(node), left.next()) else {
+                self.0.pop();
+                continue;
+            };
+            while let Kind::Union(starts) = &node.kind {
+                let (input, inner) = Homes::locate(starts, partition);
+                (node, partition) = (node.parent(input), inner);
+            }
+            match &node.kind {
+                Kind::Chained(_) => self.0.extend(Self::new(&node, partition).0),
+                _ => return Some((node, partition)),
+            }
+        }
+    }
+}
+
+/// Partitions one behind the other, each opened when it is its turn.
 struct Chained {
-    parent: Arc<Node>,
-    left: Range<usize>,
+    left: Chain,
     now: Option<Box<dyn Stream>>,
     task: Arc<Task>,
 }
@@ -445,8 +524,10 @@ impl Stream for Chained {
             {
                 return Ok(Some(chunk));
             }
+            // What is read to its end is let go before the next is opened.
+            self.now = None;
             match self.left.next() {
-                Some(partition) => self.now = Some(self.parent.open(partition, &self.task)?),
+                Some((node, partition)) => self.now = Some(node.open(partition, &self.task)?),
                 None => return Ok(None),
             }
         }
@@ -458,6 +539,12 @@ enum Todo {
     Open(Arc<Node>, usize),
     /// To be put on the streams that were opened last.
     Put(Arc<Node>, usize),
+    /// Begins a partition that is made of several.
+    Join,
+    /// Reads what was opened last to its end, behind what was joined so far.
+    Append,
+    /// What was joined is whole.
+    Joined,
 }
 
 /// A stream that is open, and the run of steps on top of it.
@@ -468,8 +555,8 @@ struct Opened {
 }
 
 impl Opened {
-    fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, steps: Vec::new(), deep: 0 }
+    fn new(stream: Box<dyn Stream>, deep: usize) -> Self {
+        Self { stream, steps: Vec::new(), deep }
     }
 
     /// As one stream.
@@ -499,12 +586,17 @@ fn fingerprint(call: Call, kind: &Kind, homes: &Homes, parents: &[Arc<Node>]) ->
     fixed_hash(&(call.operator, site, homes.partitions(), detail, parents))
 }
 
-fn drained(mut stream: Box<dyn Stream>) -> Result<Box<dyn Stream>> {
+fn drained(stream: Box<dyn Stream>) -> Result<Box<dyn Stream>> {
     let mut chunks = Vec::new();
+    drain(stream, &mut chunks)?;
+    Ok(Box::new(Ready(chunks.into_iter())))
+}
+
+fn drain(mut stream: Box<dyn Stream>, chunks: &mut Vec<AnyChunk>) -> Result<()> {
     while let Some(chunk) = stream.next()? {
         chunks.push(chunk);
     }
-    Ok(Box::new(Ready(chunks.into_iter())))
+    Ok(())
 }
 
 struct Running {

@@ -215,11 +215,12 @@ impl Dataset<f64> {
 
     /// Counts the numbers in `buckets` buckets of equal width between the smallest and the greatest.
     ///
-    /// Where all are equal there is one bucket, as in Spark.
+    /// Where all are equal there is one bucket, as in Spark; where so few numbers lie between them that
+    /// buckets would have no width, those are left out.
     ///
     /// # Errors
     ///
-    /// [`Error::Parameter`] for zero buckets; [`Error::Empty`] without rows; [`Error::BadValue`] for a
+    /// [`Error::Parameter`] for zero buckets or more than 2²⁴; [`Error::Empty`] without rows; [`Error::BadValue`] for a
     /// number that is not finite (Spark counts NaN nowhere); and what an action can give.
     ///
     /// # Cost
@@ -238,8 +239,8 @@ impl Dataset<f64> {
     /// ```
     #[track_caller]
     pub fn histogram(&self, buckets: usize) -> Result<Histogram> {
-        if buckets == 0 {
-            return Err(Error::parameter("buckets", buckets, "at least 1"));
+        if !(1..=MOST_BUCKETS).contains(&buckets) {
+            return Err(Error::parameter("buckets", buckets, "between 1 and 2^24"));
         }
         let job = self.begin("histogram")?;
         job.runs_on(buckets as u64);
@@ -247,7 +248,9 @@ impl Dataset<f64> {
             if !x.is_finite() {
                 return Err(not_finite(*x).into());
             }
-            Ok((min.min(*x), max.max(*x)))
+            // Of the two zeros only the positive one: which is the smaller is not defined.
+            let x = *x + 0.0;
+            Ok((min.min(x), max.max(x)))
         };
         let both = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
         let (min, max) = self.aggregated(&job, (f64::INFINITY, f64::NEG_INFINITY), span, both)?;
@@ -296,13 +299,12 @@ impl Dataset<f64> {
                 return Err(not_finite(*x).into());
             }
             let at = bounds.partition_point(|bound| bound <= x);
-            if at > 0 && at < bounds.len() {
-                counts[at - 1] += 1;
-            } else if bounds.last().is_some_and(|last| last.total_cmp(x).is_eq()) {
-                // The last bucket has its end.
-                if let Some(last) = counts.last_mut() {
-                    *last += 1;
-                }
+            // The last bucket has its end.
+            let is_end = at == bounds.len() && bounds.last().is_some_and(|last| x <= last);
+            if let Some(bucket) = at.checked_sub(1 + usize::from(is_end))
+                && let Some(count) = counts.get_mut(bucket)
+            {
+                *count += 1;
             }
             Ok(counts)
         };
@@ -315,11 +317,19 @@ impl Dataset<f64> {
     }
 }
 
-/// Bounds of equal buckets; rounding may make some of them equal, which then are left out.
+/// So many buckets at most: more have no use, and 2⁶⁴ of them no place.
+const MOST_BUCKETS: usize = 1 << 24;
+
+/// Bounds of equal buckets, `min + i·(max − min)/buckets`; rounding may make some of them equal, which
+/// then are left out.
 fn even_bounds(min: f64, max: f64, buckets: usize) -> Vec<f64> {
-    let width = max / buckets as f64 - min / buckets as f64;
-    let mut bounds: Vec<f64> = (0..buckets).map(|i| min + i as f64 * width).collect();
-    bounds.push(max);
+    // A power of two, which rounds nothing, keeps the products of huge numbers finite.
+    let scale = if max.max(-min) > 1e290 { 2_f64.powi(-64) } else { 1.0 };
+    let (low, span) = (min * scale, max * scale - min * scale);
+    let bound = |i| (low + i as f64 * span / buckets as f64) / scale;
+    // A rounded span may reach past the end.
+    let inner = (1..buckets).map(|i| bound(i).clamp(min, max));
+    let mut bounds: Vec<f64> = std::iter::once(min).chain(inner).chain([max]).collect();
     bounds.dedup();
     bounds
 }
