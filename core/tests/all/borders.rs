@@ -187,7 +187,7 @@ fn what_may_fail_fails_with_the_first_partition_s_error() {
     let found = everywhere(|ctx| {
         let data = ctx.range_in(0..9_000, 3);
         let kept = data.cache();
-        let check = |x: &u64| if *x == 9_999 { Err("no") } else { Ok(x % 3 == 0) };
+        let check = |x: &u64| if *x == 9_999 { Err("no") } else { Ok(x.is_multiple_of(3)) };
         let three = |x: u64| if x == 9_999 { Err("no") } else { Ok(vec![x; (x % 3) as usize]) };
         let both = [&data, &kept].map(|data| {
             (data.try_filter(check).collect().unwrap(), data.try_flat_map(three).collect().unwrap())
