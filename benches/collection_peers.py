@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The collection tasks with what a user would take instead: collection_peers.py TASK DIR PEER [--threads N].
 
-TASK: words, reduce_by_key, sort, join; PEER: polars, duckdb, spark (DataFrames), spark-rdd (Java).
+TASK: words, reduce_by_key, sort, join, shuffle_spill (DuckDB alone, 256 MiB, from a table on disk); PEER: polars, duckdb, spark (DataFrames), spark-rdd (Java).
 One line of JSON: `seconds` is the median of three runs with the data in memory (`words`: with the file
 in the system's cache), and the numbers that the program `bench` prints for the same task.
 Needs numpy; polars, duckdb, pyspark and Java 17. Written with polars 2.1.0, duckdb 2.0.0, pyspark 4.3.0.
@@ -21,7 +21,7 @@ MASK = (1 << 64) - 1
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
-    parser.add_argument("task", choices=["words", "reduce_by_key", "sort", "join"])
+    parser.add_argument("task", choices=["words", "reduce_by_key", "sort", "join", "shuffle_spill"])
     parser.add_argument("dir", type=Path)
     parser.add_argument("peer", choices=["polars", "duckdb", "spark", "spark-rdd"])
     parser.add_argument("--threads", type=int, default=2)
@@ -90,6 +90,8 @@ def with_polars(task, dir, threads):
 
 def with_duckdb(task, dir, threads):
     import duckdb
+    if task == "shuffle_spill":
+        return duckdb_on_disk(duckdb, dir, threads)
     db = duckdb.connect()
     db.execute(f"set threads = {threads}; set preserve_insertion_order = false")
     def load(table, **columns):
@@ -119,6 +121,30 @@ def with_duckdb(task, dir, threads):
         return made("select key, sum(val)::ubigint as val from pairs group by key", lambda: sums(**columns()))
     db.execute("set preserve_insertion_order = true")
     return made("select key, val from pairs order by key", lambda: order(columns()["key"]))
+
+
+def duckdb_on_disk(duckdb, dir, threads):
+    """Sums by key and a sort of a table on disk, with 256 MiB of memory."""
+    import tempfile
+    file = dir / "kv.duckdb"
+    if not file.exists():
+        db = duckdb.connect(str(file))
+        db.register("frame", {"key": array(dir, "kv_key"), "val": array(dir, "kv_val")})
+        db.execute("create table pairs as select * from frame")
+        db.close()
+    seconds, answer = [], {}
+    for _ in range(RUNS):
+        with tempfile.TemporaryDirectory(dir=dir) as folder:
+            db = duckdb.connect(f"{folder}/made.duckdb")
+            db.execute(f"attach '{file}' as source (read_only)")
+            db.execute(f"set threads = {threads}; set memory_limit = '256MiB'; set temp_directory = '{folder}'")
+            start = time.perf_counter()
+            db.execute("create table sums as select key, sum(val)::ubigint as val from source.pairs group by key")
+            db.execute("create table sorted as select key, val from source.pairs order by key")
+            seconds.append(time.perf_counter() - start)
+            answer = {"groups": db.sql("select count(*) from sums").fetchall()[0][0]}
+            db.close()
+    return answer, seconds
 
 
 # ---- Spark ----

@@ -4,15 +4,17 @@ use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::ThreadId;
 
 use serde::{Deserialize, Serialize};
 
+use crate::branches::Stage;
 use crate::chaos::Chaos;
 use crate::data::Wire;
 use crate::error::{Error, Result, TaskFailure};
+use crate::hash::fixed_hash;
 use crate::job::Job;
 use crate::pool::Pool;
 use crate::store::Store;
@@ -48,7 +50,19 @@ struct Inner {
     next_node: AtomicU64,
     collectives: AtomicU64,
     running: Mutex<Option<Running>>,
+    /// The number of the branch, the same on all ranks; 0 of a context that is none.
+    branch: u64,
+    /// Whether the running action, or every later one too, is to stop.
+    stop: AtomicU8,
+    stage: Mutex<Option<Arc<Stage>>>,
 }
+
+/// Threads of a rank, at most: more take long to start and help nobody.
+const MOST_THREADS: usize = 4096;
+/// The running action is to stop.
+const STOP_ONE: u8 = 1;
+/// Every action is to stop.
+const STOP_ALL: u8 = 2;
 
 pub(crate) struct Running {
     pub(crate) thread: ThreadId,
@@ -130,13 +144,15 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`Error::Parameter`] for zero threads, or a chaos whose rate or point makes no sense;
+    /// [`Error::Parameter`] for zero or more than 4096 threads, or a chaos whose rate or point makes no sense;
     /// [`Error::MixedWorld`] if another rank runs another version, has another seed, or has a
     /// processor that would not give the same bits.
     #[track_caller]
     pub fn build(self) -> Result<Context> {
-        if self.threads == Some(0) {
-            return Err(Error::parameter("threads", 0, "at least 1"));
+        if let Some(threads) = self.threads.filter(|threads| !(1..=MOST_THREADS).contains(threads))
+        {
+            let expected = format!("from 1 to {MOST_THREADS}");
+            return Err(Error::parameter("threads", threads, expected));
         }
         self.chaos.as_ref().map_or(Ok(()), Chaos::check)?;
         let default_threads = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -157,6 +173,9 @@ impl Builder {
             next_node: AtomicU64::new(0),
             collectives: AtomicU64::new(0),
             running: Mutex::new(None),
+            branch: 0,
+            stop: AtomicU8::new(0),
+            stage: Mutex::new(None),
         };
         let ctx = Context { inner: Arc::new(inner) };
         if ctx.ranks() > 1 {
@@ -336,6 +355,63 @@ impl Context {
         };
         let made = self.inner.pool.get_or_init(|| Pool::new(threads).map_err(refused));
         made.as_ref().map_err(Clone::clone)
+    }
+
+    /// A context beside this one: its branch of this number.
+    pub(crate) fn beside(&self, transport: Box<dyn Transport>, number: u64) -> Self {
+        let here = &self.inner;
+        let branch = fixed_hash(&(here.branch, number)).max(1);
+        let inner = Inner {
+            transport,
+            threads: here.threads,
+            pool: OnceLock::new(),
+            seed: here.seed,
+            progress: here.progress,
+            store: Arc::clone(&here.store),
+            chaos: here.chaos.clone(),
+            task_retries: here.task_retries,
+            // Numbers that no other branch gives, and the same on all ranks.
+            next_node: AtomicU64::new(branch & !((1 << 32) - 1)),
+            collectives: AtomicU64::new(0),
+            running: Mutex::new(None),
+            branch,
+            stop: AtomicU8::new(0),
+            stage: Mutex::new(None),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The number of the branch that it is; 0 if it is none.
+    pub(crate) fn branch_number(&self) -> u64 {
+        self.inner.branch
+    }
+
+    /// Whether the running action is to stop.
+    #[inline]
+    pub(crate) fn is_to_stop(&self) -> bool {
+        self.inner.stop.load(Ordering::Relaxed) > 0
+    }
+
+    /// Asks the running action to stop, or takes that back for the next one.
+    pub(crate) fn ask_to_stop(&self, stop: bool) {
+        let (from, to) = if stop { (0, STOP_ONE) } else { (STOP_ONE, 0) };
+        // One that is stopped for good stays so.
+        let _ = self.inner.stop.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Asks the running action and all later ones to stop.
+    pub(crate) fn stop_for_good(&self) {
+        self.inner.stop.store(STOP_ALL, Ordering::Relaxed);
+    }
+
+    /// What is being computed.
+    pub(crate) fn stage(&self) -> Option<Arc<Stage>> {
+        self.inner.stage.lock().unwrap_or_else(|poison| poison.into_inner()).clone()
+    }
+
+    /// Says what is being computed.
+    pub(crate) fn enter_stage(&self, stage: Option<Arc<Stage>>) {
+        *self.inner.stage.lock().unwrap_or_else(|poison| poison.into_inner()) = stage;
     }
 
     pub(crate) fn next_node(&self) -> u64 {

@@ -146,7 +146,7 @@ pub enum Error {
     /// A second thread called an action while another one was running.
     #[error(
         "action {operator} at {site} was called while {running} runs on another thread; actions \
-         of one context run one after the other"
+         of one context run one after the other; a branch runs beside it"
     )]
     ConcurrentAction {
         /// The action that was refused.
@@ -155,6 +155,27 @@ pub enum Error {
         site: Site,
         /// The action that is running.
         running: String,
+    },
+    /// The action was stopped by a [`Canceller`](crate::Canceller).
+    #[error("{operator} at {site} was cancelled")]
+    Cancelled {
+        /// The action, or the operator that was being computed.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+    },
+    /// On several ranks, a branch met a stage of another branch that is not computed yet.
+    #[error(
+        "{operator} at {site} needs {stage}, which was made on another branch and is not computed \
+         yet; run an action on it there before"
+    )]
+    StageOfAnotherBranch {
+        /// The action.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+        /// The operator whose result is missing, and where it was called.
+        stage: String,
     },
     /// Two ranks were found at different places of the program.
     #[error("ranks have parted: {here}, {there}")]

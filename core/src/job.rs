@@ -15,9 +15,11 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::branches::Stage;
 use crate::chaos::{Attempt, Point, attempts};
 use crate::context::{Context, Running};
 use crate::counters::{Evaluation, Scope, working_for};
@@ -71,6 +73,7 @@ pub(crate) struct Task {
 #[derive(Debug)]
 struct Stop {
     ctx: Context,
+    call: Call,
     number: u64,
     here: AtomicBool,
 }
@@ -85,6 +88,10 @@ fn is_stopped(error: &Error) -> bool {
     matches!(error, Error::Foreign { kind, .. } if kind == STOPPED)
 }
 
+fn cancelled(call: Call) -> Error {
+    Error::Cancelled { operator: call.operator.into(), site: call.site.into() }
+}
+
 impl Task {
     /// An error if the job has failed elsewhere: tasks ask between chunks.
     #[inline]
@@ -92,6 +99,9 @@ impl Task {
         let stop = &self.stop;
         if stop.here.load(Ordering::Relaxed) || stop.ctx.transport().raised(stop.number) {
             return Err(stopped());
+        }
+        if stop.ctx.is_to_stop() {
+            return Err(cancelled(stop.call));
         }
         self.attempt.step()
     }
@@ -222,6 +232,7 @@ impl<'a> Job<'a> {
                 }
             });
         }
+        ctx.ask_to_stop(false);
         *running = Some(Running { thread, what: format!("{operator} at {}", Site::from(site)) });
         drop(running);
         tracing::debug!(operator, %site, "action");
@@ -263,6 +274,7 @@ impl<'a> Job<'a> {
     /// Runs what `node` stands on and is not there yet: shuffles, caches, counts; parents first.
     pub(crate) fn prepare(&self, node: &Arc<Node>) -> Result<()> {
         self.runs_on(node.fingerprint());
+        self.agree_on_foreign_stages(node)?;
         // By address: a union may reach into another context, which numbers its nodes anew.
         let mut seen = HashSet::new();
         let mut pending = vec![(Arc::clone(node), false)];
@@ -284,6 +296,46 @@ impl<'a> Job<'a> {
             pending.extend(parents.into_iter().map(|parent| (parent, false)));
         }
         Ok(())
+    }
+
+    /// On several ranks, makes sure that what was made on other branches is computed on all of them.
+    ///
+    /// What a lineage meets first of stages is the same on all ranks, since own stages are computed
+    /// by this branch alone.
+    fn agree_on_foreign_stages(&self, node: &Arc<Node>) -> Result<()> {
+        if self.ctx.ranks() == 1 {
+            return Ok(());
+        }
+        let (mut any, mut missing) = (false, None);
+        let mut seen = HashSet::new();
+        let mut pending = vec![Arc::clone(node)];
+        while let Some(node) = pending.pop() {
+            if !seen.insert(Arc::as_ptr(&node)) {
+                continue;
+            }
+            let is_foreign = node.branch() != self.ctx.branch_number();
+            if is_foreign && node.prepares() {
+                any = true;
+                if !node.is_ready() {
+                    missing = Some(format!("{} at {}", node.name(), Site::from(node.call().site)));
+                }
+            }
+            let is_end = node.stands_alone() || (is_foreign && node.is_staged());
+            if !is_end {
+                pending.extend(node.parents());
+            }
+        }
+        if !any {
+            return Ok(());
+        }
+        self.agree(match missing {
+            None => Ok(()),
+            Some(stage) => Err(Error::StageOfAnotherBranch {
+                operator: self.call.operator.into(),
+                site: self.call.site.into(),
+                stage,
+            }),
+        })
     }
 
     /// Runs `work` for each of `partitions`, in their order, on the context's threads; again where
@@ -315,11 +367,19 @@ impl<'a> Job<'a> {
         finish: impl Fn(usize, S) -> Result<R> + Sync,
     ) -> Result<Vec<(usize, R)>> {
         let number = self.ctx.current_collective();
-        let stop = Arc::new(Stop { ctx: self.ctx.clone(), number, here: AtomicBool::new(false) });
+        let stop = Arc::new(Stop {
+            ctx: self.ctx.clone(),
+            call: self.call,
+            number,
+            here: AtomicBool::new(false),
+        });
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(groups.len()));
         let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
         let bar = Progress::new(self.ctx, self.call.operator, groups.len());
+        let (operator, tasks) = (self.call.operator, groups.len());
+        let stage = Arc::new(Stage { operator, done: AtomicUsize::new(0), tasks });
+        self.ctx.enter_stage(Some(Arc::clone(&stage)));
         let worker = || {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
@@ -364,10 +424,16 @@ impl<'a> Job<'a> {
                     }
                 }
                 bar.step();
+                stage.done.fetch_add(1, Ordering::Relaxed);
             }
         };
         let workers = self.ctx.threads().min(groups.len());
-        self.ctx.pool()?.run(workers, &worker);
+        let pool = self.ctx.pool();
+        if let Ok(pool) = &pool {
+            pool.run(workers, &worker);
+        }
+        self.ctx.enter_stage(None);
+        pool?;
         if let Some((_, error)) = into_inner(failed) {
             return Err(error);
         }
@@ -401,9 +467,15 @@ impl<'a> Job<'a> {
         })
     }
 
+    /// A cancel takes effect where the ranks meet: all of them learn of it there, or none.
+    fn unless_cancelled<R>(&self, outcome: Result<R>) -> Result<R> {
+        if self.ctx.is_to_stop() { outcome.and(Err(cancelled(self.call))) } else { outcome }
+    }
+
     /// Lets the ranks meet: returns the bytes of all if every rank's part went well, else the
     /// error of the lowest rank that has one.
     fn meet(&self, outcome: Result<Vec<u8>>) -> Result<Vec<Brought>> {
+        let outcome = self.unless_cancelled(outcome);
         let number = self.ctx.next_collective();
         let (bytes, outcome) = match outcome {
             Ok(bytes) => (bytes, Outcome::Fine),
@@ -464,7 +536,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn lost(&self, lost: Lost) -> Error {
+    pub(crate) fn lost(&self, lost: Lost) -> Error {
         let (rank, message) = match lost {
             Lost::Rank { rank, message } => (rank, message),
             Lost::OutOfStep { rank } => (rank, "it is in another kind of exchange".to_owned()),
@@ -481,7 +553,7 @@ impl<'a> Job<'a> {
     pub(crate) fn agree(&self, outcome: Result<()>) -> Result<()> {
         if self.ctx.ranks() == 1 {
             self.ctx.next_collective();
-            return outcome;
+            return self.unless_cancelled(outcome);
         }
         self.meet(outcome.map(|()| Vec::new())).map(|_| ())
     }
@@ -493,7 +565,7 @@ impl<'a> Job<'a> {
     pub(crate) fn gather<U: Wire>(&self, outcome: Result<U>) -> Result<Vec<U>> {
         if self.ctx.ranks() == 1 {
             self.ctx.next_collective();
-            return Ok(vec![outcome?]);
+            return Ok(vec![self.unless_cancelled(outcome)?]);
         }
         let encode = |value: U| self.guarded(None, || wire::encode(&value));
         let all = self.meet(outcome.and_then(encode))?;
@@ -510,6 +582,7 @@ impl<'a> Job<'a> {
         if self.ctx.ranks() == 1 {
             let parts = self.run(here, rows);
             self.ctx.next_collective();
+            let parts = self.unless_cancelled(parts);
             return Ok(parts?.into_iter().map(|(_, rows)| rows).collect());
         }
         let frames = self.run(here, |task| {
@@ -633,7 +706,7 @@ impl<'a> Job<'a> {
     }
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = panic.downcast_ref::<String>() {
@@ -660,7 +733,9 @@ impl Progress {
         if !ctx.shows_progress() || !std::io::stderr().is_terminal() {
             return Self(None);
         }
-        let bar = indicatif::ProgressBar::new(tasks as u64);
+        // Shown only once the job has taken longer than a moment.
+        let hidden = indicatif::ProgressDrawTarget::hidden();
+        let bar = indicatif::ProgressBar::with_draw_target(Some(tasks as u64), hidden);
         if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
             bar.set_style(style);
         }
@@ -671,7 +746,10 @@ impl Progress {
     fn step(&self) {
         if let Some((bar, done)) = &self.0 {
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            if bar.elapsed().as_millis() > 300 {
+            if bar.elapsed() > Duration::from_secs(1) {
+                if bar.is_hidden() {
+                    bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+                }
                 bar.set_position(done as u64);
             }
         }

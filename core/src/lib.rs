@@ -23,6 +23,7 @@
 //! and `store` (what is kept, and where), [`storage`] (files), [`context`], [`chaos`] (faults on demand), `job` (one action from
 //! start to agreement) and [`dataset`].
 
+pub mod branches;
 pub mod chaos;
 pub mod context;
 pub mod counters;
@@ -44,6 +45,7 @@ pub mod transport;
 mod tree;
 mod wire;
 
+pub use branches::{Background, Canceller, Progress};
 pub use chaos::{Chaos, Fault};
 pub use context::{Broadcast, Builder, Context};
 pub use counters::{Accumulator, Counter};

@@ -122,6 +122,10 @@ impl<T: Data> Dataset<T> {
         &self.ctx
     }
 
+    pub(crate) fn moved_to(&self, ctx: &Context) -> Self {
+        Self { ctx: ctx.clone(), node: Arc::clone(&self.node), item: PhantomData }
+    }
+
     /// How many partitions it has: at least one.
     pub fn partitions(&self) -> usize {
         self.node.homes().partitions()

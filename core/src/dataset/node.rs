@@ -39,6 +39,10 @@ pub(crate) trait Step: Send + Sync {
     fn is_ready(&self) -> bool {
         true
     }
+    /// Whether there is anything that it needs to know beforehand.
+    fn prepares(&self) -> bool {
+        false
+    }
     /// Finds out what it needs to know beforehand; collective.
     fn prepare(&self, _job: &Job<'_>, _call: Call, _parents: &[Arc<Node>]) -> Result<()> {
         Ok(())
@@ -111,6 +115,10 @@ pub(crate) enum Kind {
 
 pub(crate) struct Node {
     id: u64,
+    /// The branch that it was made on.
+    branch: u64,
+    /// Held while it is made ready: branches take turns.
+    preparing: Mutex<()>,
     fingerprint: u64,
     call: Call,
     kind: Kind,
@@ -163,8 +171,11 @@ impl Node {
         let parents = Mutex::new(parents);
         let (placement, borders) = (OnceLock::new(), OnceLock::new());
         let id = ctx.next_node();
+        let (branch, preparing) = (ctx.branch_number(), Mutex::new(()));
         Arc::new(Self {
             id,
+            branch,
+            preparing,
             fingerprint,
             call,
             kind,
@@ -208,6 +219,25 @@ impl Node {
             | Kind::Chained(_)
             | Kind::Many(_) => false,
         }
+    }
+
+    /// The branch that it was made on.
+    pub(crate) fn branch(&self) -> u64 {
+        self.branch
+    }
+
+    /// Whether it has to be made ready by a job.
+    pub(crate) fn prepares(&self) -> bool {
+        match &self.kind {
+            Kind::Staged(_) => true,
+            Kind::Step(step) => step.prepares(),
+            _ => false,
+        }
+    }
+
+    /// Whether it keeps its result.
+    pub(crate) fn is_staged(&self) -> bool {
+        matches!(self.kind, Kind::Staged(_))
     }
 
     /// A hash of the lineage: equal on ranks that built the same one.
@@ -272,6 +302,10 @@ impl Node {
     /// Makes it ready; its parents are. A stage lets go of its parents: a recomputation never
     /// crosses it (law 4).
     pub(crate) fn prepare(&self, job: &Job<'_>) -> Result<()> {
+        let _turn = self.preparing.lock().unwrap_or_else(|poison| poison.into_inner());
+        if self.is_ready() {
+            return Ok(());
+        }
         match &self.kind {
             Kind::Staged(stage) => {
                 stage.prepare(job, self.call, &self.parents())?;

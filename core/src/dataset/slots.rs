@@ -92,22 +92,22 @@ impl<K: Wire + Eq + Hash, V: Wire, W: Wire> Slots<K, V, W> {
             task: Arc::clone(task),
         };
         // Few rows are one slot, and nobody knows beforehand whether they are few.
-        let mut first_left = Vec::new();
-        let mut first_right = Vec::new();
+        let (mut first_left, mut first_right) = (First::new(spill), First::new(spill));
         let mut all = false;
-        while ((first_left.len() + first_right.len()) as u64) <= SLOT {
+        while first_left.count + first_right.count <= SLOT {
             if let Some(rows) = left.next()? {
-                append(&mut first_left, rows);
+                first_left.add(rows)?;
             } else if let Some(rows) = right.next()? {
-                append(&mut first_right, rows);
+                first_right.add(rows)?;
             } else {
                 all = true;
                 break;
             }
         }
+        let (first_left, first_right) = (first_left.into_bucket()?, first_right.into_bucket()?);
         if all {
-            let (left, right) = (Bucket::of(first_left), Bucket::of(first_right));
-            this.waiting.push(Slot { left, right, level: 0, whole: true });
+            let slot = Slot { left: first_left, right: first_right, level: 0, whole: true };
+            this.waiting.push(slot);
             return Ok(this);
         }
         this.deal((first_left, left), (first_right, right), 0)?;
@@ -117,8 +117,8 @@ impl<K: Wire + Eq + Hash, V: Wire, W: Wire> Slots<K, V, W> {
     /// Deals rows out into slots of `level`.
     fn deal(
         &mut self,
-        left: (Vec<(K, V)>, impl Rows<(K, V)>),
-        right: (Vec<(K, W)>, impl Rows<(K, W)>),
+        left: (Bucket<(K, V)>, impl Rows<(K, V)>),
+        right: (Bucket<(K, W)>, impl Rows<(K, W)>),
         level: u32,
     ) -> Result<()> {
         let left = self.dealt(left.0, left.1, level)?;
@@ -140,13 +140,18 @@ impl<K: Wire + Eq + Hash, V: Wire, W: Wire> Slots<K, V, W> {
 
     fn dealt<X: Wire>(
         &self,
-        first: Vec<(K, X)>,
+        mut first: Bucket<(K, X)>,
         mut rest: impl Rows<(K, X)>,
         level: u32,
     ) -> Result<Vec<Bucket<(K, X)>>> {
         let mut out = Scatter::new(FAN, &self.spill);
-        let mut next = Some(first);
-        while let Some(rows) = next {
+        let mut next = || {
+            Ok(match first.next()? {
+                Some(rows) => Some(rows),
+                None => rest.next()?,
+            })
+        };
+        while let Some(rows) = next()? {
             self.task.check()?;
             for (i, row) in rows.into_iter().enumerate() {
                 out.push(slot_of(fixed_hash(&row.0), self.partitions, level), row);
@@ -155,7 +160,6 @@ impl<K: Wire + Eq + Hash, V: Wire, W: Wire> Slots<K, V, W> {
                 }
             }
             out.check()?;
-            next = rest.next()?;
         }
         out.into_buckets()
     }
@@ -166,7 +170,8 @@ impl<K: Wire + Eq + Hash, V: Wire, W: Wire> Slots<K, V, W> {
             if slot.whole {
                 return Ok(Some((slot.left, slot.right)));
             }
-            self.deal((Vec::new(), slot.left), (Vec::new(), slot.right), slot.level)?;
+            let (left, right) = ((Bucket::empty(), slot.left), (Bucket::empty(), slot.right));
+            self.deal(left, right, slot.level)?;
         }
         Ok(None)
     }
@@ -184,11 +189,46 @@ impl<K: Wire + Eq + Hash, V: Wire, W: Wire> Slots<K, V, W> {
 /// Rows of a slot: of the left input, and of the right.
 pub(super) type Pair<K, V, W> = (Bucket<(K, V)>, Bucket<(K, W)>);
 
-fn append<T>(all: &mut Vec<T>, mut rows: Vec<T>) {
-    if all.is_empty() {
-        *all = rows;
-    } else {
-        all.append(&mut rows);
+/// The first rows of a partition: in memory while they are few bytes, else where they may go to
+/// disk.
+struct First<T> {
+    spill: Arc<SharedSpill>,
+    rows: Vec<T>,
+    bytes: u64,
+    large: Option<Scatter<T>>,
+    count: u64,
+}
+
+impl<T: Wire> First<T> {
+    fn new(spill: &Arc<SharedSpill>) -> Self {
+        Self { spill: Arc::clone(spill), rows: Vec::new(), bytes: 0, large: None, count: 0 }
+    }
+
+    fn add(&mut self, mut rows: Vec<T>) -> Result<()> {
+        self.count += rows.len() as u64;
+        if self.spill.store().is_limited() {
+            self.bytes += wire::bytes_of(&rows)?;
+        }
+        if self.rows.is_empty() {
+            self.rows = rows;
+        } else {
+            self.rows.append(&mut rows);
+        }
+        if self.large.is_some() || self.bytes > self.spill.store().share() / 8 {
+            let large = self.large.get_or_insert_with(|| Scatter::new(1, &self.spill));
+            for row in self.rows.drain(..) {
+                large.push(0, row);
+            }
+            large.check()?;
+        }
+        Ok(())
+    }
+
+    fn into_bucket(self) -> Result<Bucket<T>> {
+        match self.large {
+            None => Ok(Bucket::of(self.rows)),
+            Some(large) => Ok(large.into_buckets()?.pop().unwrap_or_else(Bucket::empty)),
+        }
     }
 }
 

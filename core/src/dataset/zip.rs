@@ -57,6 +57,10 @@ impl<T: Data> Step for Numbered<T> {
         self.starts.get().is_some()
     }
 
+    fn prepares(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, job: &Job<'_>, call: Call, parents: &[Arc<Node>]) -> Result<()> {
         let node = &parents[0];
         let counts = job.run(&local_partitions(job.ctx(), node), |task| {

@@ -29,5 +29,9 @@ impl Transport for Alone {
         false
     }
 
+    fn branch(&self, _path: &str) -> Result<Box<dyn Transport>, Lost> {
+        Ok(Box::new(Self))
+    }
+
     fn leave(&self, _message: &str) {}
 }

@@ -37,8 +37,8 @@ pub enum Lost {
 
 /// The ranks of a program, as one of them sees them.
 ///
-/// All methods but the first two, [`raise`](Transport::raise) and
-/// [`raised`](Transport::raised) are collective: every rank calls them in the same order.
+/// [`all_gather`](Transport::all_gather) and [`all_to_all`](Transport::all_to_all) are collective:
+/// every rank calls them in the same order.
 pub trait Transport: fmt::Debug + Send + Sync {
     /// This rank's number, from 0.
     fn rank(&self) -> usize;
@@ -66,6 +66,14 @@ pub trait Transport: fmt::Debug + Send + Sync {
 
     /// Whether some rank raised action `number`.
     fn raised(&self, number: u64) -> bool;
+
+    /// A channel of its own on which the same ranks meet, whatever goes on here: the one that all
+    /// ranks ask for by the same `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] if it cannot be made.
+    fn branch(&self, path: &str) -> Result<Box<dyn Transport>, Lost>;
 
     /// Leaves for good: whoever waits for this rank gets [`Lost::Rank`] with the message.
     fn leave(&self, message: &str);

@@ -5,6 +5,7 @@
 //! all have come, so one finished round is all that is ever kept. A rank that leaves wakes the
 //! others.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -29,6 +30,34 @@ struct Shared {
     board: Mutex<Board>,
     changed: Condvar,
     raised: AtomicU64,
+    branches: Mutex<BTreeMap<String, Arc<Shared>>>,
+}
+
+impl Shared {
+    fn new(size: usize) -> Arc<Self> {
+        let board = Board { pins: vec![None; size], left: vec![None; size], ..Board::default() };
+        Arc::new(Self {
+            board: Mutex::new(board),
+            changed: Condvar::new(),
+            raised: AtomicU64::new(0),
+            branches: Mutex::default(),
+        })
+    }
+
+    fn branches(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Shared>>> {
+        self.branches.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    /// Rank `rank` takes part no more, here and on all branches.
+    fn leave(&self, rank: usize, message: &str) {
+        // The branches first: one that is made from now on finds the board.
+        for branch in self.branches().values() {
+            branch.leave(rank, message);
+        }
+        let mut board = self.board.lock().unwrap_or_else(|poison| poison.into_inner());
+        board.left[rank].get_or_insert_with(|| message.to_owned());
+        self.changed.notify_all();
+    }
 }
 
 /// One of the ranks that [`thread_ranks`] makes.
@@ -43,12 +72,7 @@ pub struct ThreadRank {
 ///
 /// A rank that is dropped has left.
 pub fn thread_ranks(size: usize) -> Vec<ThreadRank> {
-    let board = Board { pins: vec![None; size], left: vec![None; size], ..Board::default() };
-    let shared = Arc::new(Shared {
-        board: Mutex::new(board),
-        changed: Condvar::new(),
-        raised: AtomicU64::new(0),
-    });
+    let shared = Shared::new(size);
     (0..size).map(|rank| ThreadRank { rank, size, shared: Arc::clone(&shared) }).collect()
 }
 
@@ -123,10 +147,24 @@ impl Transport for ThreadRank {
         self.shared.raised.load(Ordering::Relaxed) >= number
     }
 
+    fn branch(&self, path: &str) -> Result<Box<dyn Transport>, Lost> {
+        let shared = {
+            let mut branches = self.shared.branches();
+            let made = branches.entry(path.to_owned()).or_insert_with(|| Shared::new(self.size));
+            Arc::clone(made)
+        };
+        // Whoever has left here will not come there.
+        let left = self.board().left.clone();
+        for (rank, message) in left.iter().enumerate() {
+            if let Some(message) = message {
+                shared.leave(rank, message);
+            }
+        }
+        Ok(Box::new(Self { rank: self.rank, size: self.size, shared }))
+    }
+
     fn leave(&self, message: &str) {
-        let mut board = self.board();
-        board.left[self.rank].get_or_insert_with(|| message.to_owned());
-        self.shared.changed.notify_all();
+        self.shared.leave(self.rank, message);
     }
 }
 

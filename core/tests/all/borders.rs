@@ -187,7 +187,7 @@ fn what_may_fail_does_as_its_plain_kin() {
     let found = everywhere(|ctx| {
         let data = ctx.range_in(0..900, 3);
         [data.cache(), data].map(|data| {
-            let even = data.try_filter(|x| Ok::<_, String>(x % 3 == 0));
+            let even = data.try_filter(|x| Ok::<_, String>(x.is_multiple_of(3)));
             let several = data.try_flat_map(|x| Ok::<_, String>(vec![x; (x % 3) as usize]));
             (even.collect().unwrap(), several.collect().unwrap())
         })

@@ -2,6 +2,7 @@
 
 mod actions;
 mod borders;
+mod branches;
 mod chaos;
 mod counting;
 mod keyed;

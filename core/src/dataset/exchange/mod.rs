@@ -332,7 +332,7 @@ pub(super) fn keep_pieces<T: Wire>(mut pieces: Pieces<T>, out: &mut Writer<T>) -
             Some(held) if rows.len() * size_of::<T>() >= SMALL_PIECE => out.adopt(rows, held)?,
             held => {
                 drop(held);
-                out.extend(rows, None)?;
+                out.extend_all(rows.into_iter())?;
             }
         }
     }

@@ -130,8 +130,8 @@ pub(in crate::dataset) struct Scatter<T> {
 impl<T: Wire> Scatter<T> {
     pub(in crate::dataset) fn new(partitions: usize, spill: &Arc<SharedSpill>) -> Self {
         let is_limited = spill.store.is_limited();
-        // The rows, a copy of them while they are dealt out, and where they go.
-        let most = (spill.store.share() / 4).min(MOST_HELD);
+        // The rows, a copy of them while they are dealt out, where they go, and a frame of them.
+        let most = (spill.store.share() / 8).min(MOST_HELD);
         let buckets = if is_limited { 0 } else { partitions };
         Self {
             spill: Arc::clone(spill),
