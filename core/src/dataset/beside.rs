@@ -100,11 +100,12 @@ impl<T: Wire> Dataset<T> {
     /// ```
     /// # fn main() -> firesteel_core::Result<()> {
     /// let ctx = firesteel_core::Context::local();
-    /// let (letters, names) = (ctx.parallelize(vec!['a', 'b']), ctx.parallelize(vec!["x", "y"]));
-    /// let rows = ctx.range(0..2).zip_partitions3(&letters, &names, |numbers, letters, names| {
-    ///     numbers.zip(letters).zip(names).map(|((i, letter), name)| format!("{i}{letter}{name}"))
+    /// let (numbers, letters) = (ctx.range_in(0..4, 2), ctx.parallelize_in(vec!['a', 'b'], 2));
+    /// let sums = numbers.zip_partitions3(&letters, &ctx.range_in(5..9, 2), |a, b, c| {
+    ///     let sum: u64 = a.chain(c).sum();
+    ///     b.map(move |letter| (letter, sum))
     /// })?;
-    /// assert_eq!(rows.collect()?, ["0ax", "1by"]);
+    /// assert_eq!(sums.collect()?, [('a', 12), ('b', 20)]);
     /// # Ok(())
     /// # }
     /// ```

@@ -207,9 +207,10 @@ impl<T: Data> Dataset<T> {
     /// ```
     /// # fn main() -> firesteel_core::Result<()> {
     /// let ctx = firesteel_core::Context::local();
-    /// let even = ctx.parallelize(vec!["4", "7"]).try_filter(|x| x.parse().map(|x: i32| x % 2 == 0));
+    /// let texts = ctx.parallelize(vec!["4", "7"]).map(str::to_owned);
+    /// let even = texts.try_filter(|x| x.parse().map(|x: i32| x % 2 == 0));
     /// assert_eq!(even.collect()?, ["4"]);
-    /// assert!(ctx.parallelize(vec!["x"]).try_filter(|x| x.parse()).collect().is_err());
+    /// assert!(texts.try_filter(|x| x.parse::<bool>()).collect().is_err());
     /// # Ok(())
     /// # }
     /// ```
