@@ -7,6 +7,7 @@ use super::Dataset;
 use super::chunk::Typed;
 use crate::data::{Data, Wire};
 use crate::error::{Error, Result};
+use crate::hash::fixed_hash;
 use crate::job::{Job, Task};
 use crate::rng::Draws;
 
@@ -186,7 +187,7 @@ impl<T: Wire> Dataset<T> {
         }
         let draws = Draws::new(seed, "take_sample");
         let job = self.begin("take_sample")?;
-        job.runs_on(seed ^ n as u64);
+        job.runs_on(fixed_hash(&(with_replacement, n, seed)));
         if !with_replacement {
             return self.smallest(&job, n, |_, (partition, at)| {
                 draws.bits(((partition as u64) << 40) + at)

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Dataset;
 use crate::error::{Error, Result};
+use crate::hash::fixed_hash;
 use crate::job::Job;
 
 /// Count, moments and extremes of numbers, mergeable.
@@ -289,6 +290,7 @@ impl Dataset<f64> {
             return Err(Error::parameter("bounds", format!("{bounds:?}"), expected));
         }
         let job = self.begin("histogram_with")?;
+        job.runs_on(fixed_hash(&bounds.iter().map(|x| x.to_bits()).collect::<Vec<_>>()));
         self.counted(&job, bounds.to_vec())
     }
 
