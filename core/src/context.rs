@@ -18,6 +18,7 @@ use crate::hash::fixed_hash;
 use crate::job::Job;
 use crate::pool::Pool;
 use crate::store::Store;
+use crate::summary::Log;
 use crate::transport::{Alone, Transport};
 
 /// The place where datasets live and actions run. Cheap to clone; all clones are one context.
@@ -55,6 +56,7 @@ struct Inner {
     /// Whether the running action, or every later one too, is to stop.
     stop: AtomicU8,
     stage: Mutex<Option<Arc<Stage>>>,
+    log: Arc<Log>,
 }
 
 /// Threads of a rank, at most: more take long to start and help nobody.
@@ -80,6 +82,7 @@ pub struct Builder {
     progress: bool,
     chaos: Option<Chaos>,
     task_retries: u32,
+    trace: Option<PathBuf>,
     transport: Box<dyn Transport>,
 }
 
@@ -135,6 +138,28 @@ impl Builder {
         Self { chaos: Some(chaos), ..self }
     }
 
+    /// Writes what jobs, stages and tasks do, and when, to a file that `chrome://tracing` and Perfetto
+    /// show. Default: no. Further ranks put their number in its name: `trace.rank1.json`.
+    ///
+    /// The file is brought up to date at the end of every job, and complete once the last handle
+    /// on the context is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("trace.json");
+    /// let ctx = firesteel_core::Context::builder().trace(&path).build()?;
+    /// ctx.range(0..1000).count()?;
+    /// assert!(std::fs::read_to_string(&path)?.contains(r#""name":"count""#));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn trace(self, file: impl Into<PathBuf>) -> Self {
+        Self { trace: Some(file.into()), ..self }
+    }
+
     /// Joins the ranks behind `transport`. Default: one rank alone.
     pub fn transport(self, transport: impl Transport + 'static) -> Self {
         Self { transport: Box::new(transport), ..self }
@@ -145,6 +170,7 @@ impl Builder {
     /// # Errors
     ///
     /// [`Error::Parameter`] for zero or more than 4096 threads, or a chaos whose rate or point makes no sense;
+    /// [`Error::File`] if the trace cannot be written;
     /// [`Error::MixedWorld`] if another rank runs another version, has another seed, or has a
     /// processor that would not give the same bits.
     #[track_caller]
@@ -157,6 +183,7 @@ impl Builder {
         self.chaos.as_ref().map_or(Ok(()), Chaos::check)?;
         let default_threads = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.unwrap_or_else(default_threads);
+        let log = Arc::new(Log::new(self.trace.as_deref(), self.transport.rank())?);
         let folder = self.spill_dir.unwrap_or_else(std::env::temp_dir);
         let inner = Inner {
             transport: self.transport,
@@ -176,6 +203,7 @@ impl Builder {
             branch: 0,
             stop: AtomicU8::new(0),
             stage: Mutex::new(None),
+            log,
         };
         let ctx = Context { inner: Arc::new(inner) };
         if ctx.ranks() > 1 {
@@ -209,6 +237,7 @@ impl Context {
             progress: false,
             chaos: None,
             task_retries: 3,
+            trace: None,
             transport: Box::new(Alone),
         }
     }
@@ -377,6 +406,7 @@ impl Context {
             branch,
             stop: AtomicU8::new(0),
             stage: Mutex::new(None),
+            log: Arc::clone(&here.log),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -402,6 +432,11 @@ impl Context {
     /// Asks the running action and all later ones to stop.
     pub(crate) fn stop_for_good(&self) {
         self.inner.stop.store(STOP_ALL, Ordering::Relaxed);
+    }
+
+    /// What its jobs did.
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.inner.log
     }
 
     /// What is being computed.

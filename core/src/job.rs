@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,7 @@ use crate::fingerprint::fingerprint;
 use crate::hash::fixed_hash;
 use crate::seal::{seal, sealed_len};
 use crate::store::Store;
+use crate::summary::{Account, Meter};
 use crate::transport::{Bytes, Lost};
 use crate::tree::{Place, Tree};
 use crate::wire;
@@ -66,6 +67,8 @@ pub(crate) fn entering_for(call: Call, evaluation: Evaluation) {
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(crate) partition: usize,
+    /// Rows that it has read.
+    rows: AtomicU64,
     stop: Arc<Stop>,
     attempt: Arc<Attempt>,
 }
@@ -111,6 +114,11 @@ impl Task {
     /// returned early if it fails: a fault may strike here for the last time.
     pub(crate) fn spend(&self) -> Result<()> {
         self.attempt.spend()
+    }
+
+    /// Notes rows that the stage or the action has read.
+    pub(crate) fn has_read(&self, rows: usize) {
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
     /// Where its rank keeps things.
@@ -200,10 +208,13 @@ pub(crate) struct Job<'a> {
     call: Call,
     /// A fingerprint of the datasets and parameters that it runs on: equal on ranks that are together.
     plan: AtomicU64,
+    account: Account,
+    span: tracing::Span,
 }
 
 impl Drop for Job<'_> {
     fn drop(&mut self) {
+        self.account.close(self.ctx.spilled_bytes());
         *self.ctx.running() = None;
     }
 }
@@ -235,12 +246,19 @@ impl<'a> Job<'a> {
         ctx.ask_to_stop(false);
         *running = Some(Running { thread, what: format!("{operator} at {}", Site::from(site)) });
         drop(running);
-        tracing::debug!(operator, %site, "action");
-        Ok(Self { ctx, call: Call { operator, site }, plan: AtomicU64::new(0) })
+        let call = Call { operator, site };
+        let (plan, account) = (AtomicU64::new(0), Account::open(ctx, call));
+        let span = tracing::info_span!("job", action = operator, %site);
+        Ok(Self { ctx, call, plan, account, span })
     }
 
     pub(crate) fn call(&self) -> Call {
         self.call
+    }
+
+    /// What it counts.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.account.meter
     }
 
     pub(crate) fn ctx(&self) -> &'a Context {
@@ -281,8 +299,9 @@ impl<'a> Job<'a> {
         while let Some((node, parents_are_done)) = pending.pop() {
             if parents_are_done {
                 if !node.is_ready() {
-                    let span = tracing::info_span!("stage", name = node.name(), id = node.id());
+                    let span = tracing::info_span!(parent: &self.span, "stage", name = node.name(), id = node.id());
                     span.in_scope(|| node.prepare(self))?;
+                    self.account.stage(node.call(), self.ctx.spilled_bytes());
                 }
                 continue;
             }
@@ -388,15 +407,20 @@ impl<'a> Job<'a> {
                 let at_work = AtomicUsize::new(first);
                 let once = |attempt: Arc<Attempt>| {
                     let added = Scope::begin();
+                    let (begun, mut rows) = (Instant::now(), 0);
+                    let span = tracing::info_span!(parent: &self.span, "task", partition = first);
+                    let _inside = span.enter();
                     let mut state = start();
                     for &partition in group {
                         at_work.store(partition, Ordering::Relaxed);
                         let (stop, attempt) = (Arc::clone(&stop), Arc::clone(&attempt));
-                        let task = Arc::new(Task { partition, stop, attempt });
+                        let task =
+                            Arc::new(Task { partition, rows: AtomicU64::new(0), stop, attempt });
                         self.guarded(Some(partition), || {
                             task.check()?;
                             step(&mut state, &task)
                         })?;
+                        rows += task.rows.load(Ordering::Relaxed);
                     }
                     let result = self.guarded(Some(at_work.load(Ordering::Relaxed)), || {
                         // A fault that still waits strikes before the group's result is seen.
@@ -404,6 +428,8 @@ impl<'a> Job<'a> {
                         finish(first, state)
                     })?;
                     added.succeed(number, first);
+                    self.meter().task(rows, begun.elapsed());
+                    self.account.task(first, begun);
                     Ok(result)
                 };
                 match attempts(self.ctx, number, first, once) {
@@ -493,6 +519,7 @@ impl<'a> Job<'a> {
         if let Some(chaos) = self.ctx.chaos() {
             chaos.on_the_way(Point::Meeting, number, self.ctx.rank(), None, &mut bytes);
         }
+        self.meter().sent((bytes.len() * (self.ctx.ranks() - 1)) as u64);
         let gathered = self.ctx.transport().all_gather(bytes);
         let (mut notes, mut all) = (Vec::new(), Vec::new());
         for (rank, bytes) in gathered.map_err(|lost| self.lost(lost))?.iter().enumerate() {
@@ -651,6 +678,8 @@ impl<'a> Job<'a> {
                 chaos.on_the_way(Point::Exchange, number, here, Some(to), part);
             }
         }
+        let sent: usize = (0..parts.len()).filter(|&to| to != here).map(|to| parts[to].len()).sum();
+        self.meter().sent(sent as u64);
         let arrived = self.ctx.transport().all_to_all(parts).map_err(|lost| self.lost(lost))?;
         let opened = arrived.into_iter().enumerate().map(|(from, bytes)| {
             let len = sealed_len(&bytes).ok_or_else(|| Error::Damaged {

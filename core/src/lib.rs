@@ -21,7 +21,7 @@
 //! every machine), `wire` and `seal` (bytes between ranks and to disk), `fingerprint` (whether two ranks have
 //! the same value), `tree` (the fixed reduction tree), [`transport`] (how ranks meet), `memory`
 //! and `store` (what is kept, and where), [`storage`] (files), [`context`], [`chaos`] (faults on demand), `job` (one action from
-//! start to agreement) and [`dataset`].
+//! start to agreement), [`summary`] (what it did) and [`dataset`].
 
 pub mod branches;
 pub mod chaos;
@@ -40,6 +40,7 @@ mod seal;
 mod spill;
 pub mod storage;
 mod store;
+pub mod summary;
 pub mod testing;
 pub mod transport;
 mod tree;
@@ -55,3 +56,4 @@ pub use dataset::{
     Pipe, Random, Saving, Stats, StorageLevel,
 };
 pub use error::{Error, Result, Site, TaskFailure, Whereabouts};
+pub use summary::{JobSummary, StageSummary};

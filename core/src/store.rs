@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+use indicatif::{HumanBytes, HumanCount};
+
 use crate::chaos::Chaos;
 use crate::data::Wire;
 use crate::error::{Error, Result};
@@ -321,8 +323,14 @@ pub(crate) struct Taken {
 impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rows, memory, disk, lost } = self;
-        write!(f, "kept here: {rows} rows, {memory} bytes in memory, {disk} on disk")?;
-        if *lost > 0 { write!(f, ", {lost} rows to be computed anew") } else { Ok(()) }
+        write!(f, "kept here: {} rows, {} in memory", HumanCount(*rows), HumanBytes(*memory))?;
+        if *disk > 0 {
+            write!(f, ", {} on disk", HumanBytes(*disk))?;
+        }
+        if *lost > 0 {
+            write!(f, ", {} rows to be computed anew", HumanCount(*lost))?;
+        }
+        Ok(())
     }
 }
 

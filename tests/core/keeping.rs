@@ -108,7 +108,7 @@ fn spilled_rows_have_no_name_and_outlive_their_context() {
     assert_eq!(kept.map(|x| x + 1).fold(0, |a, b| a + b), Ok(500_500));
     // Three fifths of 2,500 bytes are for what is kept: one partition of 1,000 bytes.
     assert_eq!(ctx.memory_used(), 1_000);
-    assert!(kept.explain().contains("1000 bytes in memory"), "{}", kept.explain());
+    assert!(kept.explain().contains("1,000 rows, 1000 B in memory"), "{}", kept.explain());
     let on_disk = ctx.parallelize(vec!["fire".to_owned(); 9]).persist(StorageLevel::Disk);
     assert_eq!(on_disk.count(), Ok(9));
     // Whatever happens to the process, nothing is left there.

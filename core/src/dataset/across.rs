@@ -86,7 +86,7 @@ impl<T: Wire> Dataset<T> {
         job.prepare(&self.node)?;
         job.runs_on(most as u64);
         let here = job.run(&self.local_partitions(), |task| {
-            let mut rows = Typed::<T>::new(self.node.open(task.partition, task)?, call);
+            let mut rows = Typed::<T>::counted(self.node.open(task.partition, task)?, call, task);
             let (mut count, mut head) = (0_u64, Vec::new());
             while let Some(chunk) = rows.next()? {
                 count += chunk.as_slice().len() as u64;
@@ -161,7 +161,7 @@ impl<T: Wire> Staged for Everywhere<T> {
             let wave = from..from + threads;
             let here: Vec<usize> = local.iter().copied().filter(|p| wave.contains(p)).collect();
             let parts = job.gather_rows(&here, |task| {
-                Typed::<T>::new(node.open(task.partition, task)?, call).into_rows()
+                Typed::<T>::counted(node.open(task.partition, task)?, call, task).into_rows()
             })?;
             let kept = job.guarded(None, || {
                 parts.into_iter().try_for_each(|rows| writer.extend_all(rows.into_iter()))

@@ -21,7 +21,7 @@ impl<T: Data> Dataset<T> {
     }
 
     pub(super) fn read(&self, job: &Job<'_>, task: &Arc<Task>) -> Result<Typed<T>> {
-        Ok(Typed::new(self.node.open(task.partition, task)?, job.call()))
+        Ok(Typed::counted(self.node.open(task.partition, task)?, job.call(), task))
     }
 
     /// One value a partition, merged over the fixed tree.

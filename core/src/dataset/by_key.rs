@@ -245,7 +245,8 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
             here.retain(|&partition| partition == only);
         }
         let parts = job.gather_rows(&here, |task| {
-            let mut rows = Typed::<(K, V)>::new(self.node.open(task.partition, task)?, call);
+            let mut rows =
+                Typed::<(K, V)>::counted(self.node.open(task.partition, task)?, call, task);
             let mut found = Vec::new();
             while let Some(chunk) = rows.next()? {
                 let equal = chunk.as_slice().iter().filter(|row| row.0 == *key);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::counters::Evaluation;
 use crate::data::Data;
 use crate::error::Result;
-use crate::job::{Call, entering, entering_for};
+use crate::job::{Call, Task, entering, entering_for};
 
 /// Elements a chunk, unless an operator has a reason for another number. 2048 numbers of eight
 /// bytes fill half of a first-level cache.
@@ -68,12 +68,19 @@ pub(crate) struct Typed<T> {
     stream: Box<dyn Stream>,
     reader: Call,
     evaluation: Option<Evaluation>,
+    /// The task whose rows are counted.
+    task: Option<Arc<Task>>,
     item: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T: Data> Typed<T> {
     pub(crate) fn new(stream: Box<dyn Stream>, reader: Call) -> Self {
-        Self { stream, reader, evaluation: None, item: std::marker::PhantomData }
+        Self { stream, reader, evaluation: None, task: None, item: std::marker::PhantomData }
+    }
+
+    /// For a stage or an action, which counts the rows that it reads.
+    pub(crate) fn counted(stream: Box<dyn Stream>, reader: Call, task: &Arc<Task>) -> Self {
+        Self { task: Some(Arc::clone(task)), ..Self::new(stream, reader) }
     }
 
     /// For the closure of one evaluation of an operator.
@@ -87,7 +94,11 @@ impl<T: Data> Typed<T> {
             None => entering(self.reader),
             Some(evaluation) => entering_for(self.reader, evaluation),
         }
-        Ok(chunk?.map(Chunk::from_erased))
+        let chunk = chunk?.map(Chunk::<T>::from_erased);
+        if let (Some(task), Some(chunk)) = (&self.task, &chunk) {
+            task.has_read(chunk.as_slice().len());
+        }
+        Ok(chunk)
     }
 
     /// All that is left, in one vector.

@@ -1,6 +1,6 @@
 //! The lineage as text.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -11,6 +11,10 @@ use crate::data::Data;
 impl<T: Data> Dataset<T> {
     /// The lineage, one operator a line, the newest first; inputs are indented.
     ///
+    /// Stages (caches, shuffles) have the numbers of the order in which an action makes them ready;
+    /// of those that are computed it says what they keep on this rank, and nothing that they were
+    /// computed from is shown, since they let go of it.
+    ///
     /// # Examples
     ///
     /// ```
@@ -18,8 +22,14 @@ impl<T: Data> Dataset<T> {
     /// let text = ctx.range(0..10).map(|x| x + 1).explain();
     /// assert!(text.starts_with("map [1 partitions]"));
     /// assert!(text.contains("range [1 partitions] 0..10"));
+    ///
+    /// let counts = ctx.range(0..10).map(|x| (x % 3, x)).cache().reduce_by_key(|a, b| a + b);
+    /// let text = counts.explain();
+    /// assert!(text.starts_with("stage 2: reduce_by_key [1 partitions] (not computed yet)"));
+    /// assert!(text.contains("stage 1: cache"));
     /// ```
     pub fn explain(&self) -> String {
+        let stages = stages(&self.node);
         let mut text = String::new();
         let mut seen = HashSet::new();
         let mut pending: Vec<(Arc<Node>, usize)> = vec![(Arc::clone(&self.node), 0)];
@@ -38,12 +48,14 @@ impl<T: Data> Dataset<T> {
                 | Kind::Chained(_)
                 | Kind::Many(_) => String::new(),
             };
+            let stage = stages.get(&Arc::as_ptr(&node));
+            let stage = stage.map_or(String::new(), |number| format!("stage {number}: "));
             let again = if seen.insert(node.id()) { "" } else { " (see above)" };
             let partitions = node.homes().partitions();
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "{indent}{} [{partitions} partitions] {detail}{again} at {}:{}",
+                "{indent}{stage}{} [{partitions} partitions] {detail}{again} at {}:{}",
                 node.name(),
                 site.file(),
                 site.line(),
@@ -57,4 +69,24 @@ impl<T: Data> Dataset<T> {
         }
         text
     }
+}
+
+/// The stages by address, numbered in the order in which a job makes them ready.
+fn stages(node: &Arc<Node>) -> HashMap<*const Node, usize> {
+    let mut numbers = HashMap::new();
+    let mut seen = HashSet::new();
+    let mut pending = vec![(Arc::clone(node), false)];
+    while let Some((node, parents_are_done)) = pending.pop() {
+        if parents_are_done {
+            if node.is_staged() {
+                let next = numbers.len() + 1;
+                numbers.insert(Arc::as_ptr(&node), next);
+            }
+        } else if seen.insert(Arc::as_ptr(&node)) {
+            let parents = node.parents();
+            pending.push((node, true));
+            pending.extend(parents.into_iter().map(|parent| (parent, false)));
+        }
+    }
+    numbers
 }

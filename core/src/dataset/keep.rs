@@ -99,7 +99,7 @@ impl<T: Wire> Staged for Cache<T> {
         let node = &parents[0];
         let keeper = job.ctx().store().keeper(self.level);
         let computed = job.run(&local_partitions(job.ctx(), node), |task| {
-            let mut rows = Typed::<T>::new(node.open(task.partition, task)?, call);
+            let mut rows = Typed::<T>::counted(node.open(task.partition, task)?, call, task);
             let mut writer = Writer::new(&keeper);
             while let Some(chunk) = rows.next()? {
                 let bytes = self.bytes.as_ref();

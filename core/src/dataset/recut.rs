@@ -62,7 +62,7 @@ impl<T: Wire> Dataset<T> {
         // The count first: the exchange's partitions depend on it. Items are computed twice only
         // if they are not kept; whoever recuts an expensive lineage caches it before.
         let counts = job.run(&self.local_partitions(), |task| {
-            let mut items = Typed::<T>::new(self.node.open(task.partition, task)?, call);
+            let mut items = Typed::<T>::counted(self.node.open(task.partition, task)?, call, task);
             let mut count = 0_u64;
             while let Some(chunk) = items.next()? {
                 count += chunk.as_slice().iter().map(|item| len(item) as u64).sum::<u64>();

@@ -179,7 +179,7 @@ impl<T: Data> Dataset<T> {
         let beside = job.gather(told)?.swap_remove(0).expect("rank 0 makes the folder");
         let beside = Path::new(&beside);
         let written = job.run(&self.local_partitions(), |task| {
-            let rows = Typed::new(self.node.open(task.partition, task)?, job.call());
+            let rows = Typed::counted(self.node.open(task.partition, task)?, job.call(), task);
             write(rows, beside, task.partition)
         });
         let mut parts: Vec<_> = job.gather(written)?.into_iter().flatten().collect();

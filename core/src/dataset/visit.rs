@@ -48,7 +48,8 @@ impl<T: Wire> Dataset<T> {
             let here: Vec<usize> =
                 local.iter().copied().filter(|p| (from..to).contains(p)).collect();
             let parts = job.gather_rows_at_root(&here, |task| {
-                Typed::<T>::new(self.node.open(task.partition, task)?, job.call()).into_rows()
+                Typed::<T>::counted(self.node.open(task.partition, task)?, job.call(), task)
+                    .into_rows()
             })?;
             let visited = parts.and_then(|parts| {
                 job.guarded(None, || {

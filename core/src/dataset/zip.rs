@@ -64,7 +64,7 @@ impl<T: Data> Step for Numbered<T> {
     fn prepare(&self, job: &Job<'_>, call: Call, parents: &[Arc<Node>]) -> Result<()> {
         let node = &parents[0];
         let counts = job.run(&local_partitions(job.ctx(), node), |task| {
-            let mut rows = Typed::<T>::new(node.open(task.partition, task)?, call);
+            let mut rows = Typed::<T>::counted(node.open(task.partition, task)?, call, task);
             let mut count = 0_u64;
             while let Some(chunk) = rows.next()? {
                 count += chunk.as_slice().len() as u64;

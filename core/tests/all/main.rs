@@ -6,3 +6,4 @@ mod branches;
 mod chaos;
 mod counting;
 mod keyed;
+mod summaries;

@@ -198,10 +198,15 @@ impl<M: Move> Exchange<M> {
                     None => node.open(from, task)?,
                 };
                 entering(call);
-                self.movement.scatter(from, Typed::new(stream, call), plan, out)?;
+                let rows = Typed::counted(stream, call, task);
+                self.movement.scatter(from, rows, plan, out)?;
                 out.check()
             },
-            |first, out| out.finish(first, totals),
+            |first, out| {
+                let (rows, bytes, scattered) = out.finish(first, totals)?;
+                job.meter().shuffled(rows, bytes);
+                Ok(scattered)
+            },
         )?;
         Ok(scattered.into_iter().map(|(_, scattered)| scattered).collect())
     }

@@ -106,6 +106,17 @@ impl<T> Segment<T> {
             Self::Disk(_, parts) => parts[to].rows as usize,
         }
     }
+
+    /// Bytes as the budget counts them; without one, by the size of the type.
+    fn bytes(&self, to: usize) -> u64 {
+        match self {
+            Self::Memory(parts) => match &parts[to] {
+                (_, Some(held)) => held.bytes(),
+                (rows, None) => (rows.len() * size_of::<T>()) as u64,
+            },
+            Self::Disk(_, parts) => u64::from(parts[to].len),
+        }
+    }
 }
 
 /// Deals rows out to output partitions.
@@ -283,18 +294,22 @@ impl<T: Wire> Scatter<T> {
         Ok(self.segments)
     }
 
-    pub(super) fn finish(self, from: usize, totals: &Totals) -> Result<Scattered<T>> {
+    /// Ends it: rows, their bytes, and where they are.
+    pub(super) fn finish(self, from: usize, totals: &Totals) -> Result<(u64, u64, Scattered<T>)> {
         let partitions = self.partitions;
+        let (mut all_rows, mut bytes) = (0, 0);
         let segments = self.into_segments()?;
         for (seq, segment) in segments.iter().enumerate() {
             for to in 0..partitions {
                 let rows = segment.rows(to);
+                all_rows += rows as u64;
+                bytes += segment.bytes(to);
                 if rows > 0 {
                     totals.add(from, to, seq, rows);
                 }
             }
         }
-        Ok(Scattered { from, segments })
+        Ok((all_rows, bytes, Scattered { from, segments }))
     }
 
     /// Ends it; the rows of each bucket in the order in which they came.
