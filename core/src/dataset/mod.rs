@@ -196,6 +196,6 @@ fn local_partitions(ctx: &Context, node: &Node) -> Vec<usize> {
 
 /// The call of the operator that is being built: its name and the user's line.
 #[track_caller]
-fn call(operator: &'static str) -> Call {
+pub(crate) fn call(operator: &'static str) -> Call {
     Call { operator, site: Location::caller() }
 }

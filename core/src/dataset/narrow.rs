@@ -73,7 +73,7 @@ impl<T: Data> Dataset<T> {
         self.each_into(call("flat_map_into"), f)
     }
 
-    pub(super) fn each_into<U: Data>(
+    pub(crate) fn each_into<U: Data>(
         &self,
         call: Call,
         f: impl Fn(&T, &mut Vec<U>) + Send + Sync + 'static,

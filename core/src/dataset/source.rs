@@ -125,8 +125,24 @@ impl Context {
         I: Iterator<Item = Result<T, E>> + Send + 'static,
         E: Into<TaskFailure> + 'static,
     {
-        let call = call(name);
-        Dataset::from_source(self, call, partitions, Generated { rows, call })
+        self.generated(call(name), partitions, made_at_a_time::<T>(), rows)
+    }
+
+    /// [`generate`](Self::generate) with a choice of how many rows make a chunk.
+    pub(crate) fn generated<T, I, E, F>(
+        &self,
+        call: Call,
+        partitions: usize,
+        at_a_time: usize,
+        rows: F,
+    ) -> Dataset<T>
+    where
+        T: Data,
+        F: Fn(usize) -> Result<I> + Send + Sync + 'static,
+        I: Iterator<Item = Result<T, E>> + Send + 'static,
+        E: Into<TaskFailure> + 'static,
+    {
+        Dataset::from_source(self, call, partitions, Generated { rows, at_a_time, call })
     }
 }
 
@@ -184,6 +200,7 @@ impl Stream for Counting {
 
 struct Generated<F> {
     rows: F,
+    at_a_time: usize,
     call: Call,
 }
 
@@ -196,12 +213,14 @@ where
 {
     fn open(&self, partition: usize, task: &Arc<Task>) -> Result<Box<dyn Stream>> {
         let rows = (self.rows)(partition)?;
-        Ok(Box::new(Generating { rows, call: self.call, task: Arc::clone(task) }))
+        let (at_a_time, call) = (self.at_a_time, self.call);
+        Ok(Box::new(Generating { rows, at_a_time, call, task: Arc::clone(task) }))
     }
 }
 
 struct Generating<I> {
     rows: I,
+    at_a_time: usize,
     call: Call,
     task: Arc<Task>,
 }
@@ -211,7 +230,7 @@ impl<T: Data, E: Into<TaskFailure>, I: Iterator<Item = Result<T, E>> + Send> Str
 {
     fn next(&mut self) -> Result<Option<AnyChunk>> {
         let mut chunk = Vec::new();
-        for row in self.rows.by_ref().take(made_at_a_time::<T>()) {
+        for row in self.rows.by_ref().take(self.at_a_time) {
             chunk.push(row.map_err(|error| self.task.error(self.call, error.into().0))?);
         }
         Ok(if chunk.is_empty() { None } else { Some(Chunk::Owned(chunk).erased()) })

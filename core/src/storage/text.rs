@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::dataset::Dataset;
+use crate::data::Data;
+use crate::dataset::{Dataset, call};
 use crate::error::{Error, Result};
 use crate::storage::Input;
 
@@ -11,6 +12,11 @@ use crate::storage::Input;
 const SPLIT: u64 = 4 << 20;
 /// Bytes read at a time to find the end of a split's last line.
 const OVERHANG: usize = 64 << 10;
+/// Bytes of lines that are handed on at a time by `text_file_into`, about.
+const BLOCK: usize = 16 << 10;
+
+/// Files and where a split of them starts.
+type Splits = Vec<(Arc<Input>, u64)>;
 
 impl Context {
     /// The lines of one or more text files, without their ends.
@@ -52,8 +58,72 @@ impl Context {
         self.text_splits(patterns, SPLIT)
     }
 
+    /// Rows made of the lines of one or more text files: for each line `parse` pushes as many as it
+    /// likes.
+    ///
+    /// The same as [`text_file`](Self::text_file) and [`flat_map_into`](Dataset::flat_map_into), but
+    /// a line is a piece of what was read: nothing is allocated for it. Files, splits and the order of
+    /// rows are those of `text_file`.
+    ///
+    /// # Errors
+    ///
+    /// As [`text_file`](Self::text_file).
+    ///
+    /// # Cost
+    ///
+    /// One pass over the files for each action that needs the rows; a copy of the bytes, 16 KiB at a
+    /// time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("words.txt");
+    /// std::fs::write(&path, "fire and steel\nand steel")?;
+    /// let ctx = firesteel_core::Context::local();
+    /// let words = ctx.text_file_into(path.to_str().ok_or("path")?, |line, out| {
+    ///     out.extend(line.split(' ').map(str::to_owned));
+    /// })?;
+    /// assert_eq!(words.collect()?, ["fire", "and", "steel", "and", "steel"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn text_file_into<T: Data>(
+        &self,
+        pattern: &str,
+        parse: impl Fn(&str, &mut Vec<T>) + Send + Sync + 'static,
+    ) -> Result<Dataset<T>> {
+        self.text_blocks(pattern, SPLIT, BLOCK, parse)
+    }
+
+    #[track_caller]
+    fn text_blocks<T: Data>(
+        &self,
+        pattern: &str,
+        split: u64,
+        block: usize,
+        parse: impl Fn(&str, &mut Vec<T>) + Send + Sync + 'static,
+    ) -> Result<Dataset<T>> {
+        let splits = self.splits(&[pattern], split)?;
+        let blocks = self.generated(call("text_file"), splits.len(), 1, move |partition| {
+            Ok(Blocks { lines: Lines::of(&splits, partition, split)?, most: block })
+        });
+        Ok(blocks.each_into(call("text_file_into"), move |block: &String, out| {
+            block.lines().for_each(|line| parse(line, out));
+        }))
+    }
+
     #[track_caller]
     fn text_splits(&self, patterns: &[&str], split: u64) -> Result<Dataset<String>> {
+        let splits = self.splits(patterns, split)?;
+        Ok(self.generate("text_file", splits.len(), move |partition| {
+            Lines::of(&splits, partition, split)
+        }))
+    }
+
+    fn splits(&self, patterns: &[&str], split: u64) -> Result<Splits> {
         let mut splits = Vec::new();
         for pattern in patterns {
             for input in self.inputs(pattern)? {
@@ -62,14 +132,7 @@ impl Context {
                 splits.extend(starts.map(|start| (Arc::clone(&input), start)));
             }
         }
-        let partitions = splits.len();
-        Ok(self.generate("text_file", partitions, move |partition| {
-            let lines = match splits.get(partition) {
-                Some((input, start)) => Lines::open(input, *start, split)?,
-                None => Lines::none(),
-            };
-            Ok(lines)
-        }))
+        Ok(splits)
     }
 }
 
@@ -83,8 +146,11 @@ struct Lines {
 }
 
 impl Lines {
-    fn none() -> Self {
-        Self { input: None, start: 0, bytes: Vec::new(), next: 0 }
+    fn of(splits: &Splits, partition: usize, split: u64) -> Result<Self> {
+        match splits.get(partition) {
+            Some((input, start)) => Self::open(input, *start, split),
+            None => Ok(Self { input: None, start: 0, bytes: Vec::new(), next: 0 }),
+        }
     }
 
     /// Reads the split, and past it to the end of its last line.
@@ -160,6 +226,36 @@ impl Iterator for Lines {
     }
 }
 
+/// The same, many whole lines at a time with their ends.
+struct Blocks {
+    lines: Lines,
+    most: usize,
+}
+
+impl Iterator for Blocks {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Result<String>> {
+        let lines = &mut self.lines;
+        let rest = lines.bytes.get(lines.next..).filter(|rest| !rest.is_empty())?;
+        let end = match memchr::memrchr(b'\n', &rest[..self.most.min(rest.len())]) {
+            _ if rest.len() <= self.most => rest.len(),
+            Some(end) => end + 1,
+            // A line longer than a block.
+            None => memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1),
+        };
+        match std::str::from_utf8(&rest[..end]) {
+            Ok(block) => {
+                let block = block.to_owned();
+                lines.next += end;
+                Some(Ok(block))
+            }
+            // The line that is to blame names itself.
+            Err(_) => lines.find(Result::is_err),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -173,6 +269,14 @@ mod tests {
         ctx.text_splits(&[file.path().to_str().unwrap()], split)?.collect()
     }
 
+    fn blocks_of(bytes: &[u8], split: u64, block: usize) -> Result<Vec<String>> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let ctx = Context::builder().threads(1).build().unwrap();
+        let parse = |line: &str, out: &mut Vec<String>| out.push(line.to_owned());
+        ctx.text_blocks(file.path().to_str().unwrap(), split, block, parse)?.collect()
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
@@ -182,21 +286,30 @@ mod tests {
         ) {
             let expected: Vec<&str> = text.lines().collect();
             // `str::lines` keeps a bare carriage return at the very end, as we do.
-            prop_assert_eq!(lines_of(text.as_bytes(), split).unwrap(), expected);
+            prop_assert_eq!(lines_of(text.as_bytes(), split).unwrap(), &expected[..]);
+            for block in [1, 3, 1000] {
+                prop_assert_eq!(blocks_of(text.as_bytes(), split, block).unwrap(), &expected[..]);
+            }
         }
     }
 
     #[test]
     fn a_line_that_is_not_utf8_is_named_by_file_and_line() {
-        let error = lines_of(b"one\ntwo\n\xff\xfe\nfour\n", 5).unwrap_err();
-        assert!(
-            matches!(&error, Error::BadRecord { line: 3, expected, .. } if expected.contains("UTF-8")),
-            "{error}"
-        );
+        let bytes = b"one\ntwo\n\xff\xfe\nfour\n";
+        let blocks =
+            [(5, 1), (5, 1000), (100, 1000)].map(|(split, most)| blocks_of(bytes, split, most));
+        for error in blocks.into_iter().chain([lines_of(bytes, 5), lines_of(bytes, 100)]) {
+            let error = error.unwrap_err();
+            assert!(
+                matches!(&error, Error::BadRecord { line: 3, expected, .. } if expected.contains("UTF-8")),
+                "{error}"
+            );
+        }
     }
 
     #[test]
     fn an_empty_file_has_no_lines() {
         assert_eq!(lines_of(b"", 4).unwrap(), Vec::<String>::new());
+        assert_eq!(blocks_of(b"", 4, 9).unwrap(), Vec::<String>::new());
     }
 }
