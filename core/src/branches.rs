@@ -26,8 +26,8 @@ use crate::job::{Job, panic_message};
 impl Context {
     /// A context for actions beside those of this one; collective.
     ///
-    /// Tasks of a branch run on threads of their own, as many as this context has, each with its share
-    /// of the memory budget.
+    /// Tasks of a branch run on threads of their own, as many as this context has. While there are
+    /// branches, the memory budget's part for tasks is divided among them and this context.
     ///
     /// # Errors
     ///

@@ -16,6 +16,7 @@ use crate::data::Wire;
 use crate::error::{Error, Result, TaskFailure};
 use crate::hash::fixed_hash;
 use crate::job::Job;
+use crate::memory::Sharer;
 use crate::pool::Pool;
 use crate::store::Store;
 use crate::summary::Log;
@@ -57,6 +58,8 @@ struct Inner {
     stop: AtomicU8,
     stage: Mutex<Option<Arc<Stage>>>,
     log: Arc<Log>,
+    /// A branch has a part of what tasks work with.
+    _sharer: Option<Sharer>,
 }
 
 /// Threads of a rank, at most: more take long to start and help nobody.
@@ -97,7 +100,14 @@ impl Builder {
     ///
     /// Three fifths are for what is kept, two fifths for what tasks work with, in equal shares.
     /// The process itself, and the rows that are on their way through a chain of operators, come
-    /// on top: about 64 MiB and 16 MiB a thread. Results do not depend on it.
+    /// on top: about 64 MiB and 16 MiB a thread. Results do not depend on it. Branches divide the
+    /// part of the tasks among them.
+    ///
+    /// Outside of it is what a program holds itself: what closures keep, broadcast values, what
+    /// actions return ([`collect`](crate::Dataset::collect), and the waves of
+    /// [`to_local_iterator`](crate::Dataset::to_local_iterator)), the output of a
+    /// [piped](crate::Dataset::pipe) program, the rows that a [`sliding`](crate::Dataset::sliding)
+    /// window needs of its neighbours, and a single row that is larger than its share.
     pub fn memory_limit(self, bytes: u64) -> Self {
         Self { memory_limit: Some(bytes), ..self }
     }
@@ -204,6 +214,7 @@ impl Builder {
             stop: AtomicU8::new(0),
             stage: Mutex::new(None),
             log,
+            _sharer: None,
         };
         let ctx = Context { inner: Arc::new(inner) };
         if ctx.ranks() > 1 {
@@ -407,6 +418,7 @@ impl Context {
             stop: AtomicU8::new(0),
             stage: Mutex::new(None),
             log: Arc::clone(&here.log),
+            _sharer: Some(here.store.join()),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -240,7 +240,10 @@ pub enum Error {
         /// Rows of the other.
         there: u64,
     },
-    /// Rows that were written by a shuffle or a checkpoint did not all come out of it, or came twice.
+    /// Rows that came into a shuffle did not all come out of it, or came twice.
+    ///
+    /// It tells of a fault in Firesteel or below it, never of one in the program. (What a checkpoint or
+    /// an object file lost is [`Error::Damaged`], which names the file and both numbers.)
     #[error(
         "{operator} at {site} lost rows on their way to partition {partition}: {written} were \
          written, {read} came"
@@ -250,12 +253,32 @@ pub enum Error {
         operator: String,
         /// Where it was called.
         site: Site,
-        /// The output partition.
+        /// The output partition; the first of the input partitions if they were lost before they were
+        /// dealt out.
         partition: usize,
         /// Rows that were written for it.
         written: u64,
         /// Rows that came.
         read: u64,
+    },
+    /// Kept rows were lost, or their block is damaged, and what is computed anew in their place has
+    /// another number of rows: a closure depends on more than its input.
+    #[error(
+        "{operator} at {site}: partition {partition} had {kept} rows at first and has {anew} now that \
+         it is computed anew; what it is computed from does not give the same rows each time"
+    )]
+    NotRepeatable {
+        /// The cache.
+        operator: String,
+        /// Where it was called.
+        site: Site,
+        /// The partition.
+        partition: usize,
+        /// Rows that were kept.
+        kept: u64,
+        /// Rows that came when it was computed anew; if there were more than before, those that had
+        /// come when that was seen.
+        anew: u64,
     },
     /// The machines of a cluster would not give the same bits.
     #[error("rank {other_rank} differs from rank 0 in {what}: {other} against {here}")]

@@ -99,6 +99,13 @@ impl Task {
     /// An error if the job has failed elsewhere: tasks ask between chunks.
     #[inline]
     pub(crate) fn check(&self) -> Result<()> {
+        self.is_wanted()?;
+        self.attempt.step()
+    }
+
+    /// [`check`](Self::check) for whoever only looks on.
+    #[inline]
+    pub(crate) fn is_wanted(&self) -> Result<()> {
         let stop = &self.stop;
         if stop.here.load(Ordering::Relaxed) || stop.ctx.transport().raised(stop.number) {
             return Err(stopped());
@@ -106,7 +113,7 @@ impl Task {
         if stop.ctx.is_to_stop() {
             return Err(cancelled(stop.call));
         }
-        self.attempt.step()
+        Ok(())
     }
 
     /// Says that the task cannot be tried again from here on: what it works on is used up, or
@@ -119,6 +126,11 @@ impl Task {
     /// Notes rows that the stage or the action has read.
     pub(crate) fn has_read(&self, rows: usize) {
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
+    /// Rows that were [noted](Self::has_read) so far.
+    pub(crate) fn has_read_so_far(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
     }
 
     /// Where its rank keeps things.
@@ -210,6 +222,8 @@ pub(crate) struct Job<'a> {
     plan: AtomicU64,
     account: Account,
     span: tracing::Span,
+    /// The stage that is being computed, if it is not the action itself.
+    stage: Mutex<Option<(Call, tracing::Span)>>,
 }
 
 impl Drop for Job<'_> {
@@ -249,7 +263,23 @@ impl<'a> Job<'a> {
         let call = Call { operator, site };
         let (plan, account) = (AtomicU64::new(0), Account::open(ctx, call));
         let span = tracing::info_span!("job", action = operator, %site);
-        Ok(Self { ctx, call, plan, account, span })
+        Ok(Self { ctx, call, plan, account, span, stage: Mutex::new(None) })
+    }
+
+    /// A job that is not among those that the context remembers: it asks about them.
+    pub(crate) fn begin_unseen(
+        ctx: &'a Context,
+        operator: &'static str,
+        site: &'static Location<'static>,
+    ) -> Result<Self> {
+        let mut job = Self::begin(ctx, operator, site)?;
+        job.account.is_seen = false;
+        Ok(job)
+    }
+
+    /// What is being computed: a stage, or the action itself.
+    fn at(&self) -> (Call, tracing::Span) {
+        lock(&self.stage).clone().unwrap_or_else(|| (self.call, self.span.clone()))
     }
 
     pub(crate) fn call(&self) -> Call {
@@ -300,8 +330,14 @@ impl<'a> Job<'a> {
             if parents_are_done {
                 if !node.is_ready() {
                     let span = tracing::info_span!(parent: &self.span, "stage", name = node.name(), id = node.id());
-                    span.in_scope(|| node.prepare(self))?;
+                    *lock(&self.stage) = Some((node.call(), span.clone()));
+                    let prepared = span.in_scope(|| node.prepare(self));
+                    *lock(&self.stage) = None;
+                    if prepared.is_err() {
+                        self.account.fail();
+                    }
                     self.account.stage(node.call(), self.ctx.spilled_bytes());
+                    prepared?;
                 }
                 continue;
             }
@@ -395,8 +431,9 @@ impl<'a> Job<'a> {
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(groups.len()));
         let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
-        let bar = Progress::new(self.ctx, self.call.operator, groups.len());
-        let (operator, tasks) = (self.call.operator, groups.len());
+        let (call, span) = self.at();
+        let bar = Progress::new(self.ctx, call.operator, groups.len());
+        let (operator, tasks) = (call.operator, groups.len());
         let stage = Arc::new(Stage { operator, done: AtomicUsize::new(0), tasks });
         self.ctx.enter_stage(Some(Arc::clone(&stage)));
         let worker = || {
@@ -408,7 +445,7 @@ impl<'a> Job<'a> {
                 let once = |attempt: Arc<Attempt>| {
                     let added = Scope::begin();
                     let (begun, mut rows) = (Instant::now(), 0);
-                    let span = tracing::info_span!(parent: &self.span, "task", partition = first);
+                    let span = tracing::info_span!(parent: &span, "task", partition = first);
                     let _inside = span.enter();
                     let mut state = start();
                     for &partition in group {
@@ -429,7 +466,7 @@ impl<'a> Job<'a> {
                     })?;
                     added.succeed(number, first);
                     self.meter().task(rows, begun.elapsed());
-                    self.account.task(first, begun);
+                    self.account.task(call, first, begun);
                     Ok(result)
                 };
                 match attempts(self.ctx, number, first, once) {
@@ -461,9 +498,11 @@ impl<'a> Job<'a> {
         self.ctx.enter_stage(None);
         pool?;
         if let Some((_, error)) = into_inner(failed) {
+            self.account.fail();
             return Err(error);
         }
         if stop.here.load(Ordering::Relaxed) {
+            self.account.fail();
             return Err(stopped());
         }
         let mut done = into_inner(done);
@@ -532,7 +571,10 @@ impl<'a> Job<'a> {
         for note in notes {
             match note.outcome {
                 Outcome::Fine => {}
-                Outcome::Failed(error) => return Err(error),
+                Outcome::Failed(error) => {
+                    self.account.fail();
+                    return Err(error);
+                }
                 Outcome::Stopped => any_stopped = true,
             }
         }

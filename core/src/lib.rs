@@ -37,6 +37,7 @@ mod memory;
 mod pool;
 pub mod rng;
 mod seal;
+mod size;
 mod spill;
 pub mod storage;
 mod store;

@@ -24,8 +24,12 @@ pub(crate) trait Evict: Send + Sync {
 pub(crate) struct Memory {
     /// Bytes for what is kept.
     kept_limit: u64,
-    /// Bytes for the buffers of one task.
-    share: u64,
+    /// Bytes for the buffers of all tasks together.
+    working: u64,
+    /// Tasks of one context that can run at once.
+    threads: u64,
+    /// Contexts that share the budget: the first one and its branches.
+    contexts: AtomicU64,
     used: AtomicU64,
     clock: AtomicU64,
     kept: Mutex<Vec<Weak<dyn Evict>>>,
@@ -38,26 +42,55 @@ pub(crate) struct Reservation {
     bytes: u64,
 }
 
+/// One more context that shares the budget, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Sharer(Arc<Memory>);
+
+impl Drop for Sharer {
+    fn drop(&mut self) {
+        self.0.contexts.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The least that a task may work with: smaller budgets are not worth their bookkeeping.
 const LEAST_SHARE: u64 = 4 << 10;
 
 impl Memory {
     /// A budget of `limit` bytes for so many threads; without one, everything is granted.
     pub(crate) fn new(limit: Option<u64>, threads: usize) -> Arc<Self> {
-        let (kept_limit, share) = match limit {
+        let threads = threads.max(1) as u64;
+        let (kept_limit, working) = match limit {
             None => (u64::MAX, u64::MAX),
             Some(limit) => {
-                let share = limit / 5 * 2 / threads as u64;
-                (limit - share * threads as u64, share.max(LEAST_SHARE))
+                let working = limit / 5 * 2 / threads * threads;
+                (limit - working, working)
             }
         };
-        let (used, clock) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { kept_limit, share, used, clock, kept: Mutex::new(Vec::new()) })
+        Arc::new(Self {
+            kept_limit,
+            working,
+            threads,
+            contexts: AtomicU64::new(1),
+            used: AtomicU64::new(0),
+            clock: AtomicU64::new(0),
+            kept: Mutex::new(Vec::new()),
+        })
     }
 
-    /// Bytes that a task may take for its own buffers without asking.
+    /// Bytes that a task may take for its own buffers without asking. Less while there are
+    /// branches, so whoever fills a buffer asks anew now and then.
     pub(crate) fn share(&self) -> u64 {
-        self.share
+        if !self.is_limited() {
+            return u64::MAX;
+        }
+        let contexts = self.contexts.load(Ordering::Relaxed);
+        (self.working / (self.threads * contexts)).max(LEAST_SHARE)
+    }
+
+    /// Divides what tasks work with among one context more.
+    pub(crate) fn join(self: &Arc<Self>) -> Sharer {
+        self.contexts.fetch_add(1, Ordering::Relaxed);
+        Sharer(Arc::clone(self))
     }
 
     /// Takes `bytes` if the budget has them left, or can get them back from kept blocks.
@@ -107,7 +140,14 @@ impl Memory {
 
     /// Makes a block known that can be evicted.
     pub(crate) fn enlist(&self, block: Weak<dyn Evict>) {
-        self.kept().push(block);
+        let mut kept = self.kept();
+        if kept.len() == kept.capacity() {
+            // Before it grows: many may be gone.
+            kept.retain(|block| block.strong_count() > 0);
+            let left = kept.len();
+            kept.reserve(left.max(64));
+        }
+        kept.push(block);
     }
 
     /// The next moment.
@@ -177,6 +217,28 @@ mod tests {
         let memory = Memory::new(None, 1);
         let _most = memory.reserve(u64::MAX - 1).unwrap().unwrap();
         assert!(memory.reserve(2).unwrap().is_none());
+    }
+
+    #[test]
+    fn branches_divide_what_tasks_work_with() {
+        let memory = Memory::new(Some(1 << 20), 2);
+        let alone = memory.share();
+        let branches = [memory.join(), memory.join()];
+        assert_eq!(memory.share(), alone / 3);
+        drop(branches);
+        assert_eq!(memory.share(), alone);
+        assert_eq!(Memory::new(None, 2).share(), u64::MAX);
+    }
+
+    #[test]
+    fn blocks_that_are_gone_are_forgotten() {
+        let memory = Memory::new(Some(1 << 20), 1);
+        for _ in 0..10_000 {
+            let block = Arc::new(Block(1, Mutex::new(None)));
+            let weak: Weak<Block> = Arc::downgrade(&block);
+            memory.enlist(weak);
+        }
+        assert!(memory.kept().len() <= 129, "{}", memory.kept().len());
     }
 
     struct Block(u64, Mutex<Option<Reservation>>);

@@ -16,7 +16,8 @@ use indicatif::{HumanBytes, HumanCount};
 use crate::chaos::Chaos;
 use crate::data::Wire;
 use crate::error::{Error, Result};
-use crate::memory::{Evict, Memory, Reservation};
+use crate::memory::{Evict, Memory, Reservation, Sharer};
+use crate::size;
 use crate::spill::{Extent, Spill};
 use crate::wire;
 
@@ -103,6 +104,11 @@ impl Store {
     /// Bytes that a task may take for its own buffers.
     pub(crate) fn share(&self) -> u64 {
         self.memory.share()
+    }
+
+    /// Divides what tasks work with among one context more, as long as it lives.
+    pub(crate) fn join(&self) -> Sharer {
+        self.memory.join()
     }
 
     /// Whether there is a limit to what may be kept in memory.
@@ -423,7 +429,7 @@ impl<T: Wire> Writer<T> {
         let new = &self.rows[self.counted..];
         self.bytes += match bytes {
             Some(bytes) => bytes,
-            None => wire::bytes_of(new)?,
+            None => bytes_of(&self.keeper, new)?,
         };
         self.counted = self.rows.len();
         if self.bytes >= BLOCK { self.seal() } else { Ok(()) }
@@ -434,7 +440,7 @@ impl<T: Wire> Writer<T> {
             return Ok(());
         }
         if self.counted < self.rows.len() {
-            self.bytes += wire::bytes_of(&self.rows[self.counted..])?;
+            self.bytes += bytes_of(&self.keeper, &self.rows[self.counted..])?;
         }
         let rows = std::mem::take(&mut self.rows);
         self.blocks.push(self.keeper.keep(rows, self.bytes)?);
@@ -446,6 +452,11 @@ impl<T: Wire> Writer<T> {
         self.seal()?;
         Ok(Stored::of(self.blocks))
     }
+}
+
+/// Without a budget a few rows tell enough.
+fn bytes_of<T: Wire>(keeper: &Keeper, rows: &[T]) -> Result<u64> {
+    if keeper.store.is_limited() { size::bytes_of(rows) } else { size::bytes_about(rows) }
 }
 
 /// Rows of plain numbers that fill a block.

@@ -10,22 +10,24 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::panic::Location;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount};
+use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::error::{Error, Result, Site};
-use crate::job::Call;
+use crate::job::{Call, Job};
 
 /// Jobs that a context remembers, at most.
 const REMEMBERED: usize = 1000;
 
 /// What one stage of a job did on this rank: a cache, a shuffle, or the action itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StageSummary {
     /// The operator, or the action.
@@ -51,12 +53,14 @@ pub struct StageSummary {
     pub time: Duration,
     /// Time of its tasks, added up: with two busy threads twice [`time`](Self::time).
     pub task_time: Duration,
+    /// Whether it ended in an error, here or on another rank; the numbers are those up to then.
+    pub failed: bool,
 }
 
 /// What a job did on this rank, stage by stage; from [`Context::last_job`].
 ///
 /// Printed, it is a table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct JobSummary {
     /// The action.
@@ -64,7 +68,7 @@ pub struct JobSummary {
     /// Where it was called.
     pub site: Site,
     /// Its stages in the order in which they ran, the action itself last. Stages that were there
-    /// before are not among them.
+    /// before are not among them, nor is what was not begun since a stage failed.
     pub stages: Vec<StageSummary>,
     /// Time from its start to its end.
     pub time: Duration,
@@ -73,6 +77,11 @@ pub struct JobSummary {
 impl JobSummary {
     fn sum(&self, of: impl Fn(&StageSummary) -> u64) -> u64 {
         self.stages.iter().map(of).sum()
+    }
+
+    /// Whether it ended in an error.
+    pub fn failed(&self) -> bool {
+        self.stages.iter().any(|stage| stage.failed)
     }
 
     /// Rows that its stages and the action read, added up.
@@ -122,7 +131,7 @@ impl fmt::Display for JobSummary {
             if stage.bytes_spilled > 0 {
                 write!(f, ", {} spilled", HumanBytes(stage.bytes_spilled))?;
             }
-            writeln!(f)?;
+            writeln!(f, "{}", if stage.failed { ", failed" } else { "" })?;
         }
         Ok(())
     }
@@ -150,6 +159,37 @@ impl Context {
     /// ```
     pub fn last_job(&self) -> Option<JobSummary> {
         self.log().jobs().back().cloned()
+    }
+
+    /// What the last job did on each rank, in the order of the ranks; collective. Empty before the
+    /// first one.
+    ///
+    /// Branches that run meanwhile end jobs of their own: then ranks may tell of different ones.
+    ///
+    /// # Errors
+    ///
+    /// What an action can return: a rank that is lost or has parted.
+    ///
+    /// # Cost
+    ///
+    /// Some hundred bytes a stage, from each rank to each.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// ctx.range(0..1000).count()?;
+    /// let ranks = ctx.last_job_of_ranks()?;
+    /// assert_eq!(ranks.iter().map(|job| job.rows()).sum::<u64>(), 1000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn last_job_of_ranks(&self) -> Result<Vec<JobSummary>> {
+        let last = self.last_job();
+        let job = Job::begin_unseen(self, "last_job_of_ranks", Location::caller())?;
+        Ok(job.gather(Ok(last))?.into_iter().flatten().collect())
     }
 
     /// What the jobs of this context and its branches did on this rank, the oldest first; the last
@@ -293,6 +333,9 @@ pub(crate) struct Account {
     call: Call,
     started: Instant,
     pub(crate) meter: Meter,
+    /// Whether the context remembers it.
+    pub(crate) is_seen: bool,
+    has_failed: AtomicBool,
     parts: Mutex<Parts>,
 }
 
@@ -308,7 +351,13 @@ impl Account {
         let now = Instant::now();
         let parts = Parts { stages: Vec::new(), since: now, spilled: ctx.spilled_bytes() };
         let (log, parts) = (Arc::clone(ctx.log()), Mutex::new(parts));
-        Self { log, call, started: now, meter: Meter::default(), parts }
+        let (meter, has_failed) = (Meter::default(), AtomicBool::new(false));
+        Self { log, call, started: now, meter, is_seen: true, has_failed, parts }
+    }
+
+    /// What is counted now has ended in an error.
+    pub(crate) fn fail(&self) {
+        self.has_failed.store(true, Ordering::Relaxed);
     }
 
     /// What was counted since the last stage is that of `call`.
@@ -326,29 +375,37 @@ impl Account {
             bytes_spilled: spilled - parts.spilled,
             time: parts.since.elapsed(),
             task_time: Duration::from_nanos(take(&self.meter.task_nanos)),
+            failed: self.has_failed.swap(false, Ordering::Relaxed),
         };
         let details = [
             ("site", stage.site.to_string()),
             ("rows", stage.rows.to_string()),
             ("bytes_shuffled", stage.bytes_shuffled.to_string()),
             ("bytes_spilled", stage.bytes_spilled.to_string()),
+            ("failed", stage.failed.to_string()),
         ];
         self.log.event("stage", call.operator, parts.since, &details);
         parts.stages.push(stage);
         (parts.since, parts.spilled) = (Instant::now(), spilled);
     }
 
-    /// Notes a task in the trace.
-    pub(crate) fn task(&self, partition: usize, start: Instant) {
+    /// Notes a task of `call` in the trace.
+    pub(crate) fn task(&self, call: Call, partition: usize, start: Instant) {
         if self.log.trace.is_some() {
             let details = [("partition", partition.to_string())];
-            self.log.event("task", self.call.operator, start, &details);
+            self.log.event("task", call.operator, start, &details);
         }
     }
 
     /// The job has come to its end.
     pub(crate) fn close(&self, spilled: u64) {
-        self.stage(self.call, spilled);
+        if !self.is_seen {
+            return;
+        }
+        // After a stage that failed the action itself was not begun.
+        if lock(&self.parts).stages.last().is_none_or(|stage| !stage.failed) {
+            self.stage(self.call, spilled);
+        }
         let (call, stages) = (self.call, std::mem::take(&mut lock(&self.parts).stages));
         self.log.event(
             "job",

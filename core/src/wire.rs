@@ -190,22 +190,6 @@ pub(crate) fn append_rows<T: Wire>(rows: &Vec<T>, out: &mut Vec<u8>) -> Result<u
     Ok(sum)
 }
 
-/// Bytes that rows take in memory: exact for plain numbers; of others the rows themselves and, for
-/// what they point to, the encoded size of a few spread evenly over them.
-pub(crate) fn bytes_of<T: Wire>(rows: &[T]) -> Result<u64> {
-    const SAMPLED: usize = 4;
-    let own = rows.len() as u64 * size_of::<T>() as u64;
-    if rows.is_empty() || plain_size::<T>().is_some() {
-        return Ok(own);
-    }
-    let sampled = rows.len().min(SAMPLED);
-    let mut bytes = 0;
-    for i in 0..sampled {
-        bytes += encoded_len(&rows[i * rows.len() / sampled])?;
-    }
-    Ok(own + bytes * rows.len() as u64 / sampled as u64)
-}
-
 /// Bytes that [`encode`] would write.
 pub(crate) fn encoded_len<T: serde::Serialize>(value: &T) -> Result<u64> {
     let count = postcard::ser_flavors::Size::default();

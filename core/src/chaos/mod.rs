@@ -8,6 +8,9 @@
 //! | `task` | in each attempt of a task: at its start, some chunks later or at its end | partition | passing, lasting, panic, slow |
 //! | `meeting` | before a rank gives the others its note and what belongs to it | meeting | slow, corrupted, dropped |
 //! | `exchange` | before a rank gives another one its parcel | the meeting that follows | slow, corrupted, dropped |
+//! | `shuffle` | before an output partition of a shuffle is made | output partition | slow, dropped (one of its pieces) |
+//! | `object.write` | before a block of an object file or a checkpoint is written | partition | passing, lasting, slow, corrupted, dropped, full disk |
+//! | `object.read` | after such a block was read | partition | passing, lasting, slow, corrupted, dropped |
 //! | `store.write` | before a block goes to disk | block | passing, lasting, slow, corrupted, dropped, full disk |
 //! | `store.read` | after a block came back from disk | block | passing, lasting, slow, corrupted, dropped |
 //!
@@ -80,19 +83,33 @@ pub(crate) enum Point {
     Task,
     Meeting,
     Exchange,
+    Shuffle,
+    ObjectWrite,
+    ObjectRead,
     StoreWrite,
     StoreRead,
 }
 
 impl Point {
-    const ALL: [Self; 5] =
-        [Self::Task, Self::Meeting, Self::Exchange, Self::StoreWrite, Self::StoreRead];
+    const ALL: [Self; 8] = [
+        Self::Task,
+        Self::Meeting,
+        Self::Exchange,
+        Self::Shuffle,
+        Self::ObjectWrite,
+        Self::ObjectRead,
+        Self::StoreWrite,
+        Self::StoreRead,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Task => "task",
             Self::Meeting => "meeting",
             Self::Exchange => "exchange",
+            Self::Shuffle => "shuffle",
+            Self::ObjectWrite => "object.write",
+            Self::ObjectRead => "object.read",
             Self::StoreWrite => "store.write",
             Self::StoreRead => "store.read",
         }
@@ -103,8 +120,11 @@ impl Point {
         match self {
             Self::Task => &[Passing, Lasting, Panic, Slow],
             Self::Meeting | Self::Exchange => &[Slow, Corrupted, Dropped],
-            Self::StoreWrite => &[Passing, Lasting, Slow, Corrupted, Dropped, DiskFull],
-            Self::StoreRead => &[Passing, Lasting, Slow, Corrupted, Dropped],
+            Self::Shuffle => &[Slow, Dropped],
+            Self::ObjectWrite | Self::StoreWrite => {
+                &[Passing, Lasting, Slow, Corrupted, Dropped, DiskFull]
+            }
+            Self::ObjectRead | Self::StoreRead => &[Passing, Lasting, Slow, Corrupted, Dropped],
         }
     }
 }
@@ -290,6 +310,44 @@ impl Chaos {
     fn draw(&self, event: Event, question: &str) -> u64 {
         let identity = (event.point.name(), event.number, event.detail, event.attempt, question);
         mix(mix(self.seed) ^ fixed_hash(&identity))
+    }
+}
+
+/// The faults of whoever writes and reads files outside of the store, with further attempts on the
+/// spot at what passes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    chaos: Option<Chaos>,
+    retries: u32,
+}
+
+impl Faults {
+    pub(crate) fn new(chaos: Option<&Chaos>, retries: u32) -> Self {
+        Self { chaos: chaos.cloned(), retries }
+    }
+
+    /// Whether there can be any.
+    pub(crate) fn any(&self) -> bool {
+        self.chaos.is_some()
+    }
+
+    /// [`Chaos::strike`], again while it passes.
+    pub(crate) fn strike(
+        &self,
+        point: Point,
+        number: u64,
+        detail: &(impl Hash + ?Sized),
+        bytes: &mut Vec<u8>,
+    ) -> Result<()> {
+        let Some(chaos) = &self.chaos else { return Ok(()) };
+        let event = Event::new(point, number, detail);
+        let mut attempt = 0;
+        loop {
+            match chaos.strike(event.attempt(attempt), bytes) {
+                Err(error) if error.may_pass() && attempt < self.retries => attempt += 1,
+                result => return result,
+            }
+        }
     }
 }
 

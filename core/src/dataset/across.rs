@@ -179,6 +179,7 @@ impl<T: Wire> Staged for Everywhere<T> {
 
     fn open(
         &self,
+        _call: Call,
         _partition: usize,
         _task: &Arc<Task>,
         _parents: &[Arc<Node>],

@@ -238,6 +238,8 @@ impl<T: Wire> Move for Gather<T> {
     type Plan = ();
     type Moved = T;
     type Out = T;
+    const DEALS_EACH: bool = true;
+    const KEEPS_EACH: bool = true;
 
     fn look(&self, _partition: usize) -> Option<()> {
         None

@@ -23,6 +23,7 @@ use crate::data::Wire;
 use crate::error::Result;
 use crate::hash::fixed_hash;
 use crate::job::{Call, entering};
+use crate::size;
 use crate::store::Writer;
 use crate::wire;
 
@@ -138,6 +139,8 @@ where
     type Plan = ();
     type Moved = (K, C);
     type Out = (K, C);
+    const DEALS_EACH: bool = false;
+    const KEEPS_EACH: bool = false;
 
     fn look(&self, _partition: usize) -> Option<()> {
         None
@@ -235,7 +238,7 @@ where
         work: &Work<'_>,
         out: &mut Writer<(K, C)>,
     ) -> Result<()> {
-        let most = work.spill.store().share() / 4;
+        let store = work.spill.store();
         let mut table = Table::with_capacity(0);
         while let Some(part) = rows.next()? {
             work.task.check()?;
@@ -243,7 +246,7 @@ where
                 let hash = fixed_hash(&row.0);
                 table.add(row, hash, |first| first, &self.merge);
             }
-            if work.spill.store().is_limited() && bytes_of(&table.rows)? > most {
+            if store.is_limited() && bytes_of(&table.rows)? > store.share() / 4 {
                 return self.combine_on_disk(table.rows, rows, work, out);
             }
         }
@@ -291,13 +294,13 @@ where
 
 /// Bytes of combiners, by a few of them.
 fn bytes_of<K: Wire, C: Wire>(rows: &[(K, Option<C>)]) -> Result<u64> {
-    const SAMPLED: usize = 8;
+    const SAMPLED: usize = 64;
     let own = size_of::<(K, Option<C>)>() as u64 + 8;
     let mut bytes = 0;
     let sampled = rows.len().min(SAMPLED);
     if wire::plain_size::<(K, C)>().is_none() {
         for i in 0..sampled {
-            bytes += wire::encoded_len(&rows[i * rows.len() / sampled])?;
+            bytes += size::held_by(&rows[i * rows.len() / sampled])?;
         }
     }
     Ok(rows.len() as u64 * (own + bytes / sampled.max(1) as u64))

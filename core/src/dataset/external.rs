@@ -8,6 +8,7 @@ use super::exchange::SharedSpill;
 use super::radix::sort_rows;
 use crate::data::Wire;
 use crate::error::Result;
+use crate::size;
 use crate::spill::Extent;
 use crate::wire;
 
@@ -18,7 +19,6 @@ pub(super) struct Sorter<T, F> {
     rows: Vec<T>,
     bytes: u64,
     counted: usize,
-    most: u64,
     runs: Vec<Run>,
 }
 
@@ -30,15 +30,19 @@ const LOOK: usize = 1024;
 
 impl<T: Wire, K: Ord + 'static, F: Fn(&T) -> K> Sorter<T, F> {
     pub(super) fn new(spill: &Arc<SharedSpill>, key: F) -> Self {
-        // The rows, a copy of them while they are put in order, and the keys.
-        let most = spill.store().share() / 4;
         let (rows, runs) = (Vec::new(), Vec::new());
-        Self { key, spill: Arc::clone(spill), rows, bytes: 0, counted: 0, most, runs }
+        Self { key, spill: Arc::clone(spill), rows, bytes: 0, counted: 0, runs }
+    }
+
+    /// Bytes of rows at which a run is written. Besides them there are a copy while they are put in
+    /// order, and the keys.
+    fn most(&self) -> u64 {
+        self.spill.store().share() / 4
     }
 
     /// Makes room for so many rows, if they will fit.
     pub(super) fn expect(&mut self, rows: u64) {
-        if rows.saturating_mul(size_of::<T>() as u64) <= self.most {
+        if rows.saturating_mul(size_of::<T>() as u64) <= self.most() {
             self.rows.reserve_exact(rows as usize);
         }
     }
@@ -59,16 +63,16 @@ impl<T: Wire, K: Ord + 'static, F: Fn(&T) -> K> Sorter<T, F> {
     }
 
     fn check(&mut self) -> Result<()> {
-        self.bytes += wire::bytes_of(&self.rows[self.counted..])?;
+        self.bytes += size::bytes_of(&self.rows[self.counted..])?;
         self.counted = self.rows.len();
-        if self.bytes > self.most { self.write_run() } else { Ok(()) }
+        if self.bytes > self.most() { self.write_run() } else { Ok(()) }
     }
 
     fn write_run(&mut self) -> Result<()> {
         let mut rows = std::mem::take(&mut self.rows);
         sort_rows(&mut rows, &self.key);
         // So small that the frames of all runs fit while they are merged.
-        let frame = (self.most / 256).clamp(1 << 10, 256 << 10);
+        let frame = (self.most() / 256).clamp(1 << 10, 256 << 10);
         let each = (rows.len() as u64 * frame / self.bytes.max(1)).max(1) as usize;
         let mut run = Vec::new();
         let mut rows = rows.into_iter();

@@ -22,8 +22,8 @@ use crate::counters::Evaluation;
 use crate::data::{Data, Wire};
 use crate::error::Result;
 use crate::job::{Call, Task, entering_for};
+use crate::size;
 use crate::store::{Block, Stored, Writer};
-use crate::wire;
 
 /// The values of one key, which may be more than fit into memory; can be read again and again.
 ///
@@ -457,7 +457,7 @@ impl<V: Wire> Cursor<V> {
         while let Some(value) = self.next_of(number)? {
             values.push(value);
             if values.len() - looked == 256 {
-                bytes += wire::bytes_of(&values[looked..])?;
+                bytes += size::bytes_of(&values[looked..])?;
                 looked = values.len();
                 if bytes > most {
                     let keeper = spill.store().keeper(StorageLevel::default());

@@ -1,10 +1,11 @@
 //! Caches: a dataset that is computed once and kept.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
 use super::chunk::{AnyChunk, Chunk, Stream, Typed, Windows};
-use super::node::{Node, Staged};
+use super::node::{At, Node, Staged};
 use super::{Dataset, Kind, StorageLevel, call, local_partitions};
 use crate::data::Wire;
 use crate::error::{Error, Result};
@@ -122,6 +123,7 @@ impl<T: Wire> Staged for Cache<T> {
 
     fn open(
         &self,
+        call: Call,
         partition: usize,
         task: &Arc<Task>,
         parents: &[Arc<Node>],
@@ -131,7 +133,13 @@ impl<T: Wire> Staged for Cache<T> {
             return Ok(None);
         }
         let lineage = parents.first().map(|node| (Arc::clone(node), partition));
-        Ok(Some(Box::new(Blocks::new(stored, lineage, Arc::clone(task)))))
+        Ok(Some(Box::new(Blocks::new(stored, call, lineage, task))))
+    }
+
+    fn anew(&self, input: Box<dyn Stream>, at: At<'_>) -> Box<dyn Stream> {
+        let rows = kept_partition(&self.kept, at.partition).rows();
+        let count = Count { call: at.call, partition: at.partition, expected: rows, given: 0 };
+        Box::new(Anew::<T> { stream: input, skip: 0, count, row: PhantomData })
     }
 
     fn taken(&self) -> Option<Taken> {
@@ -155,10 +163,11 @@ fn kept_partition<T>(kept: &Kept<T>, partition: usize) -> &Stored<T> {
 /// A kept partition as a stream.
 pub(super) fn open_kept<T: Wire>(
     kept: &Kept<T>,
+    call: Call,
     partition: usize,
     task: &Arc<Task>,
 ) -> Box<dyn Stream> {
-    Box::new(Blocks::new(kept_partition(kept, partition), None, Arc::clone(task)))
+    Box::new(Blocks::new(kept_partition(kept, partition), call, None, task))
 }
 
 /// What a stage keeps on this rank, if it was computed.
@@ -174,32 +183,57 @@ pub(super) fn taken_kept<T: Wire>(kept: &Kept<T>) -> Option<Taken> {
     Some(sum)
 }
 
+/// Rows that were kept, and those that are given out.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    call: Call,
+    partition: usize,
+    expected: u64,
+    given: u64,
+}
+
+impl Count {
+    fn add(&mut self, rows: usize) {
+        self.given += rows as u64;
+    }
+
+    /// At the end: an error if rows are missing or there are more than before.
+    fn compare(&self) -> Result<()> {
+        if self.given == self.expected {
+            return Ok(());
+        }
+        Err(Error::NotRepeatable {
+            operator: self.call.operator.into(),
+            site: self.call.site.into(),
+            partition: self.partition,
+            kept: self.expected,
+            anew: self.given,
+        })
+    }
+}
+
 /// Kept rows, block by block; what cannot be read is computed anew where the lineage is known.
 pub(super) struct Blocks<T> {
     blocks: std::vec::IntoIter<Arc<Block<T>>>,
     windows: Windows<T>,
-    /// Rows given out so far.
-    given: u64,
+    count: Count,
     lineage: Option<(Arc<Node>, usize)>,
     task: Arc<Task>,
-    anew: Option<Anew>,
-}
-
-/// The lineage's own stream, of which some rows were given out before.
-struct Anew {
-    stream: Box<dyn Stream>,
-    skip: u64,
+    anew: Option<Anew<T>>,
 }
 
 impl<T: Wire> Blocks<T> {
     pub(super) fn new(
         stored: &Stored<T>,
+        call: Call,
         lineage: Option<(Arc<Node>, usize)>,
-        task: Arc<Task>,
+        task: &Arc<Task>,
     ) -> Self {
         let blocks = stored.blocks().to_vec().into_iter();
         let windows = Windows::new(Arc::new(Vec::new()));
-        Self { blocks, windows, given: 0, lineage, task, anew: None }
+        let partition = lineage.as_ref().map_or(task.partition, |(_, partition)| *partition);
+        let count = Count { call, partition, expected: stored.rows(), given: 0 };
+        Self { blocks, windows, count, lineage, task: Arc::clone(task), anew: None }
     }
 
     /// Goes on with the rows as the lineage computes them.
@@ -207,30 +241,25 @@ impl<T: Wire> Blocks<T> {
         let Some((node, partition)) = &self.lineage else { return Err(reason) };
         tracing::warn!(operator = node.name(), partition, %reason, "computing anew");
         let stream = node.open(*partition, &self.task)?;
-        self.anew = Some(Anew { stream, skip: self.given });
-        self.next()
+        let count = Count { given: 0, ..self.count };
+        let anew = Anew { stream, skip: self.count.given, count, row: PhantomData };
+        self.anew.insert(anew).next()
     }
 }
 
 impl<T: Wire> Stream for Blocks<T> {
     fn next(&mut self) -> Result<Option<AnyChunk>> {
+        if let Some(anew) = &mut self.anew {
+            return anew.next();
+        }
         loop {
-            if let Some(anew) = &mut self.anew {
-                let Some(chunk) = anew.stream.next()? else { return Ok(None) };
-                let chunk = Chunk::<T>::from_erased(chunk);
-                let rows = chunk.as_slice().len() as u64;
-                if anew.skip >= rows {
-                    anew.skip -= rows;
-                    continue;
-                }
-                let rest = chunk.as_slice()[std::mem::take(&mut anew.skip) as usize..].to_vec();
-                return Ok(Some(Chunk::Owned(rest).erased()));
-            }
             if let Some(window) = self.windows.next_range() {
-                self.given += window.as_slice().len() as u64;
+                self.count.add(window.as_slice().len());
                 return Ok(Some(window.erased()));
             }
-            let Some(block) = self.blocks.next() else { return Ok(None) };
+            let Some(block) = self.blocks.next() else {
+                return self.count.compare().map(|()| None);
+            };
             match block.load() {
                 Ok(Some(rows)) => self.windows = Windows::new(rows),
                 Ok(None) => {
@@ -239,6 +268,38 @@ impl<T: Wire> Stream for Blocks<T> {
                 }
                 Err(error) => return self.start_anew(error),
             }
+        }
+    }
+}
+
+/// The lineage's own stream, of which some rows were given out before.
+struct Anew<T> {
+    stream: Box<dyn Stream>,
+    skip: u64,
+    count: Count,
+    row: PhantomData<fn(T)>,
+}
+
+impl<T: Wire> Stream for Anew<T> {
+    fn next(&mut self) -> Result<Option<AnyChunk>> {
+        loop {
+            let Some(chunk) = self.stream.next()? else {
+                return self.count.compare().map(|()| None);
+            };
+            let chunk = Chunk::<T>::from_erased(chunk);
+            let rows = chunk.as_slice().len();
+            self.count.add(rows);
+            // Rather no rows than more than there were: whoever reads them may not read to the end.
+            if self.count.given > self.count.expected {
+                return self.count.compare().map(|()| None);
+            }
+            let skipped = self.skip.min(rows as u64);
+            self.skip -= skipped;
+            return Ok(Some(match skipped {
+                0 => chunk.erased(),
+                _ if skipped == rows as u64 => continue,
+                _ => Chunk::Owned(chunk.as_slice()[skipped as usize..].to_vec()).erased(),
+            }));
         }
     }
 }

@@ -90,10 +90,15 @@ pub(crate) trait Staged: Send + Sync {
     /// `parents` has to compute them anew.
     fn open(
         &self,
+        call: Call,
         partition: usize,
         task: &Arc<Task>,
         parents: &[Arc<Node>],
     ) -> Result<Option<Box<dyn Stream>>>;
+    /// What its first parent computes anew, held against what was there.
+    fn anew(&self, input: Box<dyn Stream>, _at: At<'_>) -> Box<dyn Stream> {
+        input
+    }
     /// Whether it goes on knowing its parents after it was prepared.
     fn keeps_lineage(&self) -> bool {
         false
@@ -346,7 +351,9 @@ impl Node {
                             entering(node.call);
                             Some(source.open(partition, task)?)
                         }
-                        Kind::Staged(stage) => stage.open(partition, task, &node.parents())?,
+                        Kind::Staged(stage) => {
+                            stage.open(node.call, partition, task, &node.parents())?
+                        }
                         Kind::Chained(_) if node.deep <= DEEPEST => {
                             let left = Chain::new(node.as_ref(), partition);
                             let task = Arc::clone(task);
@@ -391,7 +398,7 @@ impl Node {
                 let (input, inner) = Homes::locate(starts, partition);
                 vec![Todo::Open(self.parent(input), inner)]
             }
-            Kind::Source(_) | Kind::Staged(_) => vec![Todo::Open(self.parent(0), partition)],
+            Kind::Source(_) => vec![Todo::Open(self.parent(0), partition)],
             // Too deep to be opened when it is its turn: from the ground up instead.
             Kind::Chained(_) => {
                 let mut todo = vec![Todo::Join];
@@ -402,7 +409,7 @@ impl Node {
                 todo.reverse();
                 todo
             }
-            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Many(_) => {
+            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Many(_) | Kind::Staged(_) => {
                 let mut todo = vec![Todo::Put(Arc::clone(self), partition)];
                 let mut parents = self.parents();
                 parents.truncate(self.inputs());
@@ -415,9 +422,9 @@ impl Node {
     /// How many streams it is put on.
     fn inputs(&self) -> usize {
         match &self.kind {
-            Kind::Step(_) | Kind::Partitionwise(_) => 1,
+            Kind::Step(_) | Kind::Partitionwise(_) | Kind::Staged(_) => 1,
             Kind::Many(operator) => operator.opens(self.parents().len()),
-            Kind::Source(_) | Kind::Staged(_) | Kind::Union(_) | Kind::Chained(_) => 0,
+            Kind::Source(_) | Kind::Union(_) | Kind::Chained(_) => 0,
         }
     }
 
@@ -445,11 +452,15 @@ impl Node {
                 let input = only(&mut inputs).flattened(deep, task)?;
                 operator.open(input, at)
             }
+            Kind::Staged(stage) => {
+                let input = only(&mut inputs).flattened(deep, task)?;
+                stage.anew(input, at)
+            }
             Kind::Many(operator) => {
                 let inputs = inputs.into_iter().map(|input| input.flattened(deep, task));
                 operator.open(inputs.collect::<Result<_>>()?, at)
             }
-            Kind::Source(_) | Kind::Staged(_) | Kind::Union(_) | Kind::Chained(_) => {
+            Kind::Source(_) | Kind::Union(_) | Kind::Chained(_) => {
                 unreachable!("they are opened, not put on others")
             }
         };
@@ -465,8 +476,8 @@ fn depths(kind: &Kind, parents: &[Arc<Node>]) -> (usize, usize) {
     match kind {
         Kind::Source(_) => (0, 1),
         Kind::Staged(stage) if !stage.keeps_lineage() => (0, 1),
-        Kind::Staged(_) | Kind::Step(_) => (below, below + 1),
-        Kind::Partitionwise(_) | Kind::Many(_) => (below + 1, below + 2),
+        Kind::Step(_) => (below, below + 1),
+        Kind::Staged(_) | Kind::Partitionwise(_) | Kind::Many(_) => (below + 1, below + 2),
         Kind::Union(_) => (below, chained),
         Kind::Chained(_) => (chained, chained),
     }

@@ -2,18 +2,26 @@
 
 use std::fmt::{self, Display};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::marker::PhantomData;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
-use super::partitions::Iterated;
+use super::chunk::Stream;
+use super::node::{At, Partitionwise};
+use super::partitions::{Fault, iterating};
 use super::{Dataset, Items, call};
+use crate::counters::Evaluation;
 use crate::data::Data;
 use crate::error::{Error, Result, TaskFailure};
+use crate::job::Task;
 
 /// Bytes of a program's standard error that its error message keeps.
 const TAIL: usize = 2048;
+
+/// Time between two looks at whether a program's work is still wanted.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A program to send partitions through; see [`Dataset::pipe`].
 #[derive(Clone, Debug)]
@@ -57,7 +65,29 @@ impl Pipe {
         command.spawn().map_err(|error| Error::file(&*self.program, error))
     }
 
-    fn run(&self, rows: impl Iterator<Item: Display>) -> Result<Vec<String>, TaskFailure> {
+    /// Kills the program when its time is over or nobody wants its output any more, and says why.
+    fn watch(&self, running: &Running, task: &Task, is_done: &Receiver<()>) -> Option<TaskFailure> {
+        let begun = Instant::now();
+        loop {
+            let left = self.time_limit.map_or(LOOK, |limit| limit.saturating_sub(begun.elapsed()));
+            if is_done.recv_timeout(left.min(LOOK)) != Err(RecvTimeoutError::Timeout) {
+                return None;
+            }
+            if let Err(error) = task.is_wanted() {
+                return running.kill().then(|| error.into());
+            }
+            if self.time_limit.is_some_and(|limit| begun.elapsed() >= limit) {
+                let late = || format!("{self} took longer than {:?}", self.time_limit).into();
+                return running.kill().then(late);
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        rows: impl Iterator<Item: Display>,
+        task: &Task,
+    ) -> Result<Vec<String>, TaskFailure> {
         let mut child = self.spawn()?;
         let stdin = child.stdin.take().expect("standard input is piped");
         let stdout = child.stdout.take().expect("standard output is piped");
@@ -70,21 +100,18 @@ impl Pipe {
             let guard = KillOnDrop(&running);
             let lines = scope.spawn(|| BufReader::new(stdout).split(b'\n').collect());
             let complaints = scope.spawn(|| tail(stderr));
-            let (limit, watched) = (self.time_limit, &running);
-            let watch = scope.spawn(move || {
-                let outcome = limit.map(|limit| is_done.recv_timeout(limit));
-                outcome == Some(Err(RecvTimeoutError::Timeout)) && watched.kill()
-            });
+            let watched = &running;
+            let watch = scope.spawn(move || self.watch(watched, task, &is_done));
             let written = feed(stdin, rows);
             let lines: io::Result<Vec<Vec<u8>>> = lines.join().expect("reading does not panic");
             let complaints = complaints.join().expect("reading does not panic");
             let status = running.wait();
             drop(done);
-            let too_late = watch.join().expect("waiting does not panic");
+            let killed = watch.join().expect("waiting does not panic");
             drop(guard);
             let named = |error: io::Error| Error::file(&*self.program, error);
-            if too_late {
-                return Err(format!("{self} took longer than {:?}", self.time_limit).into());
+            if let Some(reason) = killed {
+                return Err(reason);
             }
             let status = status.map_err(named)?;
             if !status.success() {
@@ -210,7 +237,8 @@ impl<T: Data + Display> Dataset<T> {
     ///
     /// From the action: [`Error::File`] if the program cannot be started; [`Error::Task`] with the
     /// partition if it ends with a status other than 0 (the end of its standard error is in the
-    /// message) or takes longer than its limit, when it is killed with the processes of its group;
+    /// message) or takes longer than its limit, when it is killed with the processes of its group (as
+    /// it is when the job is cancelled or fails elsewhere);
     /// [`Error::BadRecord`] for a line that is not UTF-8.
     ///
     /// # Cost
@@ -231,8 +259,23 @@ impl<T: Data + Display> Dataset<T> {
     /// ```
     #[track_caller]
     pub fn pipe(&self, pipe: Pipe) -> Dataset<String> {
-        let work = move |_, rows: Items<T>| pipe.run(rows).map(IntoIterator::into_iter);
-        self.partitionwise::<String>(call("pipe"), Iterated::new(work)).cache()
+        let through = Through::<T> { pipe: Arc::new(pipe), row: PhantomData };
+        self.partitionwise::<String>(call("pipe"), through).cache()
+    }
+}
+
+struct Through<T> {
+    pipe: Arc<Pipe>,
+    row: PhantomData<fn(T)>,
+}
+
+impl<T: Data + Display> Partitionwise for Through<T> {
+    fn open(&self, input: Box<dyn Stream>, at: At<'_>) -> Box<dyn Stream> {
+        let (evaluation, fault) = (Evaluation::new(at.node, at.partition), Fault::default());
+        let rows = Items::<T>::within(input, at.call, evaluation, &fault);
+        let (pipe, task) = (Arc::clone(&self.pipe), Arc::clone(at.task));
+        let start = move || pipe.run(rows, &task).map(IntoIterator::into_iter);
+        iterating(fault, at, evaluation, start)
     }
 }
 
@@ -304,6 +347,21 @@ mod tests {
             "{error}"
         );
         assert!(start.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_program_whose_work_is_cancelled_is_killed() {
+        let start = Instant::now();
+        let ctx = Context::local();
+        let rows = ctx.range_in(0..1, 1).pipe(shell("sleep 60"));
+        let job = ctx.background("piped", move |branch| rows.on(branch).count()).unwrap();
+        while job.progress().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        job.cancel();
+        assert!(matches!(job.wait(), Err(Error::Cancelled { .. })));
+        assert!(start.elapsed() < Duration::from_secs(30));
+        assert_eq!(ctx.range(0..9).count(), Ok(9));
     }
 
     #[test]

@@ -267,6 +267,8 @@ impl<K: Wire, V: Wire> Move for Placed<K, V> {
     type Plan = Vec<K>;
     type Moved = (K, V);
     type Out = (K, V);
+    const DEALS_EACH: bool = true;
+    const KEEPS_EACH: bool = true;
 
     fn look(&self, partition: usize) -> Option<Drawn<K>> {
         let partitions = self.partitioner.partitions;

@@ -109,6 +109,8 @@ where
     type Plan = ();
     type Moved = T;
     type Out = T;
+    const DEALS_EACH: bool = false;
+    const KEEPS_EACH: bool = true;
 
     fn look(&self, _partition: usize) -> Option<()> {
         None

@@ -57,6 +57,8 @@ impl<T: Wire> Move for Repartition<T> {
     type Plan = (Vec<u64>, u64);
     type Moved = T;
     type Out = T;
+    const DEALS_EACH: bool = true;
+    const KEEPS_EACH: bool = true;
 
     fn look(&self, _partition: usize) -> Option<u64> {
         Some(0)

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Dataset;
 use super::chunk::Typed;
+use crate::chaos::Faults;
 use crate::context::Context;
 use crate::data::{Data, Wire};
 use crate::error::{Error, Result};
@@ -92,8 +93,13 @@ impl<T: Wire> Dataset<T> {
     /// [`save_as_object_file`](Self::save_as_object_file) that may replace a folder saved before
     /// (`gzip` has no effect here: blocks are compressed anyway).
     ///
-    /// A folder without a `_SUCCESS` marker was not saved before and is never replaced. Between
-    /// two renames the folder is missing for a moment; it is never seen in part.
+    /// A folder without a `_SUCCESS` marker was not saved before and is never replaced. On Linux the
+    /// new folder takes the old one's place at once; where the system or the file system cannot do
+    /// that, the name is missing for a moment between two renames. It is never seen in part.
+    ///
+    /// A program that is killed while it writes leaves a hidden folder
+    /// `.<name>.<process>-<number>.part` beside the target, which nothing reads and which can be
+    /// removed.
     ///
     /// # Errors
     ///
@@ -133,15 +139,49 @@ impl<T: Wire> Dataset<T> {
     /// ```
     #[track_caller]
     pub fn checkpoint(&self, folder: &str) -> Result<Dataset<T>> {
-        self.save_objects("checkpoint", folder, Saving::new())?;
+        self.checkpoint_with(folder, Saving::new())
+    }
+
+    /// [`checkpoint`](Self::checkpoint) that may replace a folder saved before, as
+    /// [`save_as_object_file_with`](Self::save_as_object_file_with) does: a loop has one folder then.
+    ///
+    /// The dataset that read the old content must not be used any more: its next action finds other
+    /// rows than it was told of, and says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`checkpoint`](Self::checkpoint).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::dataset::Saving;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let folder = std::env::temp_dir().join(format!("steps-doc-{}", std::process::id()));
+    /// let name = folder.to_str().ok_or("path")?;
+    /// let ctx = firesteel_core::Context::local();
+    /// let mut ranks = ctx.range(0..4);
+    /// for _ in 0..3 {
+    ///     ranks = ranks.map(|x| x * 2).checkpoint_with(name, Saving::new().overwrite(true))?;
+    /// }
+    /// assert_eq!(ranks.collect()?, [0, 8, 16, 24]);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn checkpoint_with(&self, folder: &str, saving: Saving) -> Result<Dataset<T>> {
+        self.save_objects("checkpoint", folder, saving)?;
         self.context().parts("checkpoint", folder)
     }
 
     #[track_caller]
     fn save_objects(&self, action: &'static str, folder: &str, saving: Saving) -> Result<()> {
+        let faults = Faults::new(self.ctx.chaos(), self.ctx.task_retries());
         let write = |mut rows: Typed<T>, folder: &Path, partition: usize| {
             let path = folder.join(objects::part_name(partition));
-            let mut part = PartWriter::create(&path)?;
+            let mut part = PartWriter::create(&path, partition, faults.clone())?;
             while let Some(chunk) = rows.next()? {
                 for row in chunk.as_slice() {
                     part.push(row)?;
@@ -210,7 +250,14 @@ impl Fresh {
         })?;
         check_target(target, overwrite)?;
         if !target.exists() {
-            return fs::rename(&self.path, target).map_err(named);
+            fs::rename(&self.path, target).map_err(named)?;
+            to_disk(target);
+            return Ok(());
+        }
+        if trade_places(&self.path, target) {
+            // The old rows now lie under the hidden name, and go with it.
+            to_disk(target);
+            return Ok(());
         }
         let old = sibling(target, "old")?;
         fs::rename(target, &old).map_err(named)?;
@@ -218,7 +265,36 @@ impl Fresh {
             let _ = fs::rename(&old, target);
             return Err(named(error));
         }
-        fs::remove_dir_all(&old).map_err(named)
+        to_disk(target);
+        if let Err(error) = fs::remove_dir_all(&old) {
+            tracing::warn!(folder = %old.display(), %error, "what was replaced could not be removed");
+        }
+        Ok(())
+    }
+}
+
+/// Exchanges the names of two folders at once, where the system can do that.
+fn trade_places(one: &Path, other: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).is_ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (one, other);
+        false
+    }
+}
+
+/// Brings a new name to disk. It is seen already, so a failure is told and no more.
+fn to_disk(target: &Path) {
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or_else(|| Path::new("."));
+    let synced =
+        if cfg!(unix) { fs::File::open(parent).and_then(|file| file.sync_all()) } else { Ok(()) };
+    if let Err(error) = synced {
+        tracing::warn!(folder = %parent.display(), %error, "a new name may not be on disk yet");
     }
 }
 
@@ -284,9 +360,10 @@ impl Context {
     #[track_caller]
     fn parts<T: Wire>(&self, name: &'static str, folder: &str) -> Result<Dataset<T>> {
         let parts = Arc::new(objects::read_marker::<T>(&folder_path(folder)?)?);
+        let faults = Faults::new(self.chaos(), self.task_retries());
         Ok(self.generate(name, parts.len(), move |partition| {
             let (path, content) = &parts[partition];
-            PartRows::<T>::open(path, *content)
+            PartRows::<T>::open(path, *content, partition, faults.clone())
         }))
     }
 }

@@ -19,7 +19,7 @@ use crate::data::Wire;
 use crate::error::Result;
 use crate::hash::fixed_hash;
 use crate::job::Task;
-use crate::wire;
+use crate::size;
 
 /// Rows of a slot, unless its keys cannot be told apart.
 const SLOT: u64 = 1 << 17;
@@ -207,7 +207,7 @@ impl<T: Wire> First<T> {
     fn add(&mut self, mut rows: Vec<T>) -> Result<()> {
         self.count += rows.len() as u64;
         if self.spill.store().is_limited() {
-            self.bytes += wire::bytes_of(&rows)?;
+            self.bytes += size::bytes_of(&rows)?;
         }
         if self.rows.is_empty() {
             self.rows = rows;
@@ -327,7 +327,7 @@ impl<V: Wire> Side<V> {
                 values.push(value);
             }
             if spill.store().is_limited() {
-                bytes += wire::bytes_of(&values[first..])? + 4 * (values.len() - first) as u64;
+                bytes += size::bytes_of(&values[first..])? + 4 * (values.len() - first) as u64;
             }
             if bytes > most {
                 let by_number: ByNumber<V> = |row| row.0;

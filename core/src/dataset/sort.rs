@@ -224,6 +224,8 @@ where
     type Plan = Vec<K>;
     type Moved = T;
     type Out = T;
+    const DEALS_EACH: bool = true;
+    const KEEPS_EACH: bool = true;
 
     fn look(&self, partition: usize) -> Option<Drawn<K>> {
         // As many keys as if there were one input for each output partition: a small sample does

@@ -15,6 +15,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
+use crate::chaos::{Faults, Point};
 use crate::data::Wire;
 use crate::error::{Error, Result};
 use crate::hash::FixedHasher;
@@ -65,11 +66,13 @@ pub(crate) struct PartWriter<T> {
     rows: u64,
     blocks: u64,
     content: Content,
+    partition: usize,
+    faults: Faults,
     item: PhantomData<fn(T)>,
 }
 
 impl<T: Wire> PartWriter<T> {
-    pub(crate) fn create(path: &Path) -> Result<Self> {
+    pub(crate) fn create(path: &Path, partition: usize, faults: Faults) -> Result<Self> {
         let name = path.to_string_lossy().into_owned();
         let file = File::create(path).map_err(|error| Error::file(&*name, error))?;
         Ok(Self {
@@ -79,6 +82,8 @@ impl<T: Wire> PartWriter<T> {
             rows: 0,
             blocks: 0,
             content: Content::default(),
+            partition,
+            faults,
             item: PhantomData,
         })
     }
@@ -108,6 +113,9 @@ impl<T: Wire> PartWriter<T> {
         let mut sum = crc32fast::Hasher::new();
         sum.update(&head);
         sum.update(&payload);
+        let mut payload = payload;
+        let (number, at) = (self.partition as u64, self.blocks);
+        self.faults.strike(Point::ObjectWrite, number, &at, &mut payload)?;
         for bytes in [&head[..], &payload, &sum.finalize().to_le_bytes()] {
             self.out.write_all(bytes).map_err(|error| Error::file(&*self.path, error))?;
         }
@@ -152,11 +160,19 @@ pub(crate) struct PartRows<T> {
     found: Content,
     expected: Content,
     over: bool,
+    partition: usize,
+    blocks: u64,
+    faults: Faults,
     item: PhantomData<fn() -> T>,
 }
 
 impl<T: Wire> PartRows<T> {
-    pub(crate) fn open(path: &Path, expected: Content) -> Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        expected: Content,
+        partition: usize,
+        faults: Faults,
+    ) -> Result<Self> {
         let name = path.to_string_lossy().into_owned();
         let open = || {
             let file = File::open(path)?;
@@ -174,6 +190,9 @@ impl<T: Wire> PartRows<T> {
             found: Content::default(),
             expected,
             over: false,
+            partition,
+            blocks: 0,
+            faults,
             item: PhantomData,
         })
     }
@@ -213,7 +232,16 @@ impl<T: Wire> PartRows<T> {
             lens[range].iter().rev().fold(0_u64, |all, &byte| all << 8 | u64::from(byte))
         };
         let (rows, raw, len) = (number(0..8), number(8..12), number(12..16));
-        let payload = self.bytes(len as usize, &mut sum)?;
+        let payload = if self.faults.any() {
+            let mut payload = self.bytes(len as usize, &mut crc32fast::Hasher::new())?;
+            let (number, at) = (self.partition as u64, self.blocks);
+            self.faults.strike(Point::ObjectRead, number, &at, &mut payload)?;
+            sum.update(&payload);
+            payload
+        } else {
+            self.bytes(len as usize, &mut sum)?
+        };
+        self.blocks += 1;
         let expected = sum.clone().finalize();
         if self.bytes(4, &mut sum)? != expected.to_le_bytes() {
             return Err(self.damaged("a block's checksum does not fit"));

@@ -6,4 +6,5 @@ mod branches;
 mod chaos;
 mod counting;
 mod keyed;
+mod loss;
 mod summaries;

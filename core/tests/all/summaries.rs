@@ -69,6 +69,52 @@ fn what_goes_to_disk_and_what_fails_is_told() {
 }
 
 #[test]
+fn a_stage_that_fails_is_told_and_nothing_after_it() {
+    for ranks in [1, 3] {
+        let found = on_ranks(ranks, |ctx| {
+            let rows = ctx.range_in(0..90, 9).map(|x| (x / (x - 41).pow(1), x));
+            let sums = rows.cache().reduce_by_key(|a, b| a + b);
+            let failed = sums.count();
+            let job = ctx.last_job().expect("an action has run");
+            let fine = ctx.range(0..100).count();
+            (failed.is_err(), job, fine, ctx.last_job_of_ranks())
+        });
+        for (failed, job, fine, of_ranks) in found {
+            assert!(failed && fine == Ok(100));
+            let stages: Vec<_> =
+                job.stages.iter().map(|stage| (stage.operator.as_str(), stage.failed)).collect();
+            assert_eq!((job.failed(), stages), (true, vec![("cache", true)]), "{job}");
+            assert!(job.to_string().contains("failed"), "{job}");
+            let of_ranks = of_ranks.expect("nothing fails");
+            assert!(of_ranks.iter().all(|job| job.action == "count" && !job.failed()));
+            let rows: u64 = of_ranks.iter().map(JobSummary::rows).sum();
+            assert_eq!((of_ranks.len(), rows), (ranks, 100));
+        }
+    }
+}
+
+#[test]
+fn progress_names_the_stage_that_is_computed() {
+    let ctx = Context::local();
+    let (go_on, waits) = std::sync::mpsc::channel::<()>();
+    let waits = std::sync::Mutex::new(waits);
+    let rows = ctx.range_in(0..4, 1).map(move |x| {
+        let _ = waits.lock().map(|waits| waits.recv());
+        x
+    });
+    let rows = rows.cache();
+    let job = ctx.background("kept", move |branch| rows.on(branch).count()).unwrap();
+    let stage = loop {
+        if let Some(progress) = job.progress() {
+            break progress.operator;
+        }
+        std::thread::yield_now();
+    };
+    drop(go_on);
+    assert_eq!((stage.as_str(), job.wait()), ("cache", Ok(4)));
+}
+
+#[test]
 fn a_trace_is_json_for_every_rank() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trace.json");

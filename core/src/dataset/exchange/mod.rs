@@ -13,14 +13,18 @@
 //! 4. *finish*: each output partition is made of its pieces in the order of the input partitions,
 //!    whatever the order in which they arrived, and kept.
 //!
-//! The writer of an output partition counts its rows and adds up a fingerprint of its pieces, which
-//! all ranks learn; whoever reads the partition counts again (law 6). What was put out stays until
-//! its last handle is dropped, so a recomputation never crosses an exchange.
+//! Rows are counted all the way (law 6). What an input partition has must be dealt out, unless the
+//! operator combines or cuts rows there. The writer of an output partition counts its rows and adds up
+//! a fingerprint of its pieces, which all ranks learn; whoever takes the pieces compares both, then
+//! counts the rows that it reads, and those that it keeps unless it combines them; whoever reads what
+//! was kept counts again. What was put out stays until its last handle is dropped, so a recomputation
+//! never crosses an exchange.
 
 mod pieces;
 mod scatter;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 pub(super) use pieces::Pieces;
@@ -30,13 +34,14 @@ use super::chunk::{Stream, Typed};
 use super::keep::{Blocks, Kept, apart, open_kept, taken_kept};
 use super::node::{Node, Staged};
 use super::{StorageLevel, local_partitions};
+use crate::chaos::{Event, Fault, Point};
 use crate::data::Wire;
 use crate::dataset::homes::Homes;
 use crate::error::Result;
 use crate::job::{Call, Job, Task, entering};
 use crate::store::{Stored, Taken, Writer};
 use crate::wire;
-use pieces::{Here, Outgoing, Parcel, Piece};
+use pieces::{Here, Outgoing, Parcel, Piece, rows_lost};
 use scatter::{Scattered, Totals};
 
 /// Groups of input partitions that are dealt out together, for each thread.
@@ -56,6 +61,10 @@ pub(super) trait Move: Send + Sync + 'static {
     type Moved: Wire;
     /// Rows that come out.
     type Out: Wire;
+    /// Whether each row that comes in travels as one row.
+    const DEALS_EACH: bool;
+    /// Whether each row that travelled comes out as one row.
+    const KEEPS_EACH: bool;
 
     /// Starts to look at a partition; `None` if the operator has no need to.
     fn look(&self, partition: usize) -> Option<Self::Look>;
@@ -190,19 +199,23 @@ impl<M: Move> Exchange<M> {
             partitions.chunk_by(|a, b| a + 1 == *b).flat_map(|run| run.chunks(most)).collect();
         let scattered = job.run_groups(
             &groups,
-            || Scatter::new(self.homes.partitions(), spill),
-            |out, task| {
+            || (Scatter::new(self.homes.partitions(), spill), 0),
+            |(out, came), task| {
                 let from = task.partition;
                 let stream: Box<dyn Stream> = match held.get(&from) {
-                    Some(stored) => Box::new(Blocks::new(stored, None, Arc::clone(task))),
+                    Some(stored) => Box::new(Blocks::new(stored, call, None, task)),
                     None => node.open(from, task)?,
                 };
                 entering(call);
                 let rows = Typed::counted(stream, call, task);
                 self.movement.scatter(from, rows, plan, out)?;
+                *came += task.has_read_so_far();
                 out.check()
             },
-            |first, out| {
+            |first, (out, came)| {
+                if M::DEALS_EACH && out.rows() != came {
+                    return Err(rows_lost(call, first, came, out.rows()));
+                }
                 let (rows, bytes, scattered) = out.finish(first, totals)?;
                 job.meter().shuffled(rows, bytes);
                 Ok(scattered)
@@ -292,14 +305,25 @@ impl<M: Move> Exchange<M> {
         let to = self.homes.of_rank(job.ctx().rank(), job.ctx().ranks());
         let keeper = job.ctx().store().keeper(StorageLevel::default());
         let spill = SharedSpill::new(job.ctx().store());
+        let number = job.ctx().current_collective();
+        let is_struck = |partition: usize| {
+            let event = Event::new(Point::Shuffle, partition as u64, &number);
+            let fault = job.ctx().chaos().and_then(|chaos| chaos.point(event));
+            fault == Some(Fault::Dropped)
+        };
         job.run(&to, |task| {
             // The pieces are used up.
             task.spend()?;
-            let pieces = here.take(task.partition, call, written[task.partition])?;
+            let partition = task.partition;
+            let rows = written[partition].0;
+            let pieces = here.take(partition, call, written[partition], is_struck(partition))?;
+            let reads = pieces.reads();
             let mut out = Writer::new(&keeper);
             entering(call);
             self.movement.finish(pieces, &Work { task, spill: &spill }, &mut out)?;
-            out.finish()
+            let kept = out.finish()?;
+            let read = if M::KEEPS_EACH { kept.rows() } else { reads.load(Ordering::Relaxed) };
+            if read == rows { Ok(kept) } else { Err(rows_lost(call, partition, rows, read)) }
         })
     }
 }
@@ -315,11 +339,12 @@ impl<M: Move> Staged for Exchange<M> {
 
     fn open(
         &self,
+        call: Call,
         partition: usize,
         task: &Arc<Task>,
         _parents: &[Arc<Node>],
     ) -> Result<Option<Box<dyn Stream>>> {
-        Ok(Some(open_kept(&self.kept, partition, task)))
+        Ok(Some(open_kept(&self.kept, call, partition, task)))
     }
 
     fn taken(&self) -> Option<Taken> {

@@ -1,9 +1,10 @@
 //! What arrived for an output partition.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::scatter::{Scattered, Segment, lock, print_of};
+use super::scatter::{Scattered, Segment, lock, print_of, read_rows};
 use crate::data::Wire;
 use crate::error::{Error, Result};
 use crate::job::Call;
@@ -44,9 +45,7 @@ impl<T: Wire> Piece<T> {
         let rows: Vec<T> = match self.body {
             Body::Rows(rows, held) => return Ok((rows, held)),
             Body::Frame(frame, _held) => wire::decode_rows(&frame)?,
-            Body::Disk(extent) => {
-                wire::decode_rows(&extent.read()?).map_err(|error| extent.name(error))?
-            }
+            Body::Disk(extent) => return Ok((read_rows(&extent, self.rows)?, None)),
         };
         if rows.len() != self.rows {
             return Err(Error::Damaged {
@@ -98,7 +97,7 @@ impl<T: Wire> Here<T> {
                     }
                     Segment::Disk(file, parts) => {
                         let part = std::mem::take(&mut parts[to]);
-                        let extent = file.extent(part.start, u64::from(part.len));
+                        let extent = file.extent(part.start, part.len);
                         (part.rows as usize, Body::Disk(extent))
                     }
                 };
@@ -110,37 +109,59 @@ impl<T: Wire> Here<T> {
         pieces
     }
 
-    /// All pieces for `to`, if they are what was written.
-    pub(super) fn take(&self, to: usize, call: Call, written: (u64, u64)) -> Result<Pieces<T>> {
+    /// All pieces for `to`, if they are what was written; `fault` loses one of them before that.
+    pub(super) fn take(
+        &self,
+        to: usize,
+        call: Call,
+        written: (u64, u64),
+        fault: bool,
+    ) -> Result<Pieces<T>> {
         let mut pieces = self.take_local(to);
         if let Some(arrived) = self.arrived.get(&to) {
             pieces.append(&mut lock(arrived));
             pieces.sort_unstable_by_key(|piece| (piece.from, piece.seq));
         }
+        if fault {
+            pieces.pop();
+        }
         let rows = pieces.iter().map(|piece| piece.rows as u64).sum::<u64>();
         let print = pieces.iter().fold(0_u64, |sum, piece| {
             sum.wrapping_add(print_of(piece.from, to, piece.seq, piece.rows))
         });
-        if (rows, print) != written {
-            return Err(Error::RowsLost {
-                operator: call.operator.into(),
-                site: call.site.into(),
-                partition: to,
-                written: written.0,
-                read: rows,
+        if rows != written.0 {
+            return Err(rows_lost(call, to, written.0, rows));
+        }
+        if print != written.1 {
+            return Err(Error::Damaged {
+                what: format!("what {} at {} moved to partition {to}", call.operator, call.site),
+                message: format!("its {rows} rows came in other pieces than were written"),
             });
         }
-        Ok(Pieces { pieces: pieces.into_iter(), rows })
+        Ok(Pieces { pieces: pieces.into_iter(), rows, read: Arc::default() })
     }
+}
+
+/// The error of an exchange that wrote and read different numbers of rows.
+pub(super) fn rows_lost(call: Call, partition: usize, written: u64, read: u64) -> Error {
+    let (operator, site) = (call.operator.into(), call.site.into());
+    Error::RowsLost { operator, site, partition, written, read }
 }
 
 /// The rows of an output partition, in the order of (input partition, position).
 pub(in crate::dataset) struct Pieces<T> {
     pieces: std::vec::IntoIter<Piece<T>>,
     rows: u64,
+    /// Rows that were read so far, for whoever looks on.
+    read: Arc<AtomicU64>,
 }
 
 impl<T: Wire> Pieces<T> {
+    /// Counts the rows that are read.
+    pub(super) fn reads(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.read)
+    }
+
     /// How many rows there were at the start.
     pub(in crate::dataset) fn rows(&self) -> u64 {
         self.rows
@@ -148,7 +169,10 @@ impl<T: Wire> Pieces<T> {
 
     /// The next rows, with what they hold of the budget if they were in memory.
     pub(in crate::dataset) fn next(&mut self) -> Result<Option<(Vec<T>, Option<Reservation>)>> {
-        self.pieces.next().map(Piece::into_rows).transpose()
+        let Some(piece) = self.pieces.next() else { return Ok(None) };
+        let (rows, held) = piece.into_rows()?;
+        self.read.fetch_add(rows.len() as u64, Ordering::Relaxed);
+        Ok(Some((rows, held)))
     }
 }
 
@@ -223,5 +247,57 @@ impl<T: Wire> Outgoing<T> {
             }
         }
         Ok((parcels, false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+
+    use super::super::scatter::{Scatter, SharedSpill, Totals};
+    use super::*;
+    use crate::store::Store;
+
+    fn call() -> Call {
+        Call { operator: "reduce_by_key", site: Location::caller() }
+    }
+
+    /// Ten rows of input partition `from`, dealt out to two.
+    fn scattered(from: usize, totals: &Totals) -> Scattered<u64> {
+        let store = Arc::new(Store::new(None, 1, std::env::temp_dir()));
+        let mut out = Scatter::new(2, &SharedSpill::new(&store));
+        (0..10).for_each(|row| out.push(row % 2, row as u64));
+        assert_eq!(out.rows(), 10);
+        out.finish(from, totals).unwrap().2
+    }
+
+    #[test]
+    fn a_piece_that_is_gone_or_came_twice_is_seen() {
+        let totals = Totals::new(2);
+        let both = [scattered(0, &totals), scattered(1, &totals)];
+        let written = totals.into_vec();
+        let here = Here::new(both.into());
+        let mut pieces = here.take(0, call(), written[0], false).unwrap();
+        let reads = pieces.reads();
+        while pieces.next().unwrap().is_some() {}
+        assert_eq!((reads.load(Ordering::Relaxed), pieces.rows()), (10, 10));
+
+        let lost = here.take(1, call(), written[1], true).map(|pieces| pieces.rows());
+        let error = lost.unwrap_err();
+        assert!(
+            matches!(&error, Error::RowsLost { partition: 1, written: 10, read: 5, .. }),
+            "{error}"
+        );
+
+        let totals = Totals::new(2);
+        let one = scattered(0, &totals);
+        let written = totals.into_vec();
+        let twice = Here::new(vec![one, scattered(0, &Totals::new(2))]);
+        let error = twice.take(0, call(), written[0], false).map(|pieces| pieces.rows());
+        assert!(matches!(error, Err(Error::RowsLost { written: 5, read: 10, .. })));
+        // As many rows, but of another input partition.
+        let other = Here::new(vec![scattered(3, &Totals::new(2))]);
+        let error = other.take(1, call(), written[1], false).map(|pieces| pieces.rows());
+        assert!(matches!(error, Err(Error::Damaged { message, .. }) if message.contains("pieces")));
     }
 }

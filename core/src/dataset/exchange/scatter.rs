@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::data::Wire;
 use crate::dataset::radix::in_order;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::fixed_hash;
 use crate::memory::Reservation;
+use crate::size;
 use crate::spill::{Extent, Spill};
 use crate::store::Store;
 use crate::wire;
@@ -79,7 +80,7 @@ pub(super) fn print_of(from: usize, to: usize, seq: usize, rows: usize) -> u64 {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Spilled {
     pub(super) start: u64,
-    pub(super) len: u32,
+    pub(super) len: u64,
     pub(super) rows: u32,
 }
 
@@ -114,7 +115,7 @@ impl<T> Segment<T> {
                 (_, Some(held)) => held.bytes(),
                 (rows, None) => (rows.len() * size_of::<T>()) as u64,
             },
-            Self::Disk(_, parts) => u64::from(parts[to].len),
+            Self::Disk(_, parts) => parts[to].len,
         }
     }
 }
@@ -134,15 +135,12 @@ pub(in crate::dataset) struct Scatter<T> {
     /// Rows whose size was looked at.
     counted: usize,
     bytes: u64,
-    most: u64,
     segments: Vec<Segment<T>>,
 }
 
 impl<T: Wire> Scatter<T> {
     pub(in crate::dataset) fn new(partitions: usize, spill: &Arc<SharedSpill>) -> Self {
         let is_limited = spill.store.is_limited();
-        // The rows, a copy of them while they are dealt out, where they go, and a frame of them.
-        let most = (spill.store.share() / 8).min(MOST_HELD);
         let buckets = if is_limited { 0 } else { partitions };
         Self {
             spill: Arc::clone(spill),
@@ -153,7 +151,6 @@ impl<T: Wire> Scatter<T> {
             is_limited,
             counted: 0,
             bytes: 0,
-            most,
             segments: Vec::new(),
         }
     }
@@ -170,15 +167,30 @@ impl<T: Wire> Scatter<T> {
         }
     }
 
+    /// Bytes at which rows are dealt out. Besides them there are a copy while they are, where they go,
+    /// and a frame of them.
+    fn most(&self) -> u64 {
+        (self.spill.store.share() / 8).min(MOST_HELD)
+    }
+
+    /// How many rows were added.
+    pub(super) fn rows(&self) -> u64 {
+        let of = |segment: &Segment<T>| {
+            (0..self.partitions).map(|to| segment.rows(to) as u64).sum::<u64>()
+        };
+        let noted = self.rows.len() + self.buckets.iter().map(Vec::len).sum::<usize>();
+        self.segments.iter().map(of).sum::<u64>() + noted as u64
+    }
+
     /// To be called every some thousand rows: makes sure that they fit.
     pub(in crate::dataset) fn check(&mut self) -> Result<()> {
         if !self.is_limited {
             return Ok(());
         }
         let fresh = &self.rows[self.counted..];
-        self.bytes += wire::bytes_of(fresh)? + 4 * fresh.len() as u64;
+        self.bytes += size::bytes_of(fresh)? + 4 * fresh.len() as u64;
         self.counted = self.rows.len();
-        if self.bytes >= self.most { self.flush(false) } else { Ok(()) }
+        if self.bytes >= self.most() { self.flush(false) } else { Ok(()) }
     }
 
     /// Deals out what is noted, into memory if it may stay there, else to disk.
@@ -251,7 +263,7 @@ impl<T: Wire> Scatter<T> {
                 wire::append_rows(&part, &mut bytes)?;
                 part.clear();
             }
-            let len = (bytes.len() - start) as u32;
+            let len = (bytes.len() - start) as u64;
             parts.push(Spilled { start: start as u64, len, rows: size });
             if bytes.len() >= WRITTEN {
                 written = self.write(&file, &mut bytes, &mut parts, written)?;
@@ -326,8 +338,8 @@ impl<T: Wire> Scatter<T> {
                 Segment::Disk(file, parts) => {
                     for (bucket, part) in buckets.iter_mut().zip(parts) {
                         bucket.rows += u64::from(part.rows);
-                        let extent = file.extent(part.start, u64::from(part.len));
-                        bucket.pieces.push_back(Waiting::Disk(extent));
+                        let extent = file.extent(part.start, part.len);
+                        bucket.pieces.push_back(Waiting::Disk(extent, part.rows as usize));
                     }
                 }
             }
@@ -344,7 +356,8 @@ pub(in crate::dataset) struct Bucket<T> {
 
 enum Waiting<T> {
     Memory(Vec<T>, Option<Reservation>),
-    Disk(Extent),
+    /// With the rows that were written there.
+    Disk(Extent, usize),
 }
 
 impl<T: Wire> Bucket<T> {
@@ -370,16 +383,24 @@ impl<T: Wire> Bucket<T> {
             let rows = match self.pieces.pop_front() {
                 None => return Ok(None),
                 Some(Waiting::Memory(rows, _held)) => rows,
-                Some(Waiting::Disk(extent)) if extent.is_empty() => continue,
-                Some(Waiting::Disk(extent)) => {
-                    wire::decode_rows(&extent.read()?).map_err(|error| extent.name(error))?
-                }
+                Some(Waiting::Disk(extent, _)) if extent.is_empty() => continue,
+                Some(Waiting::Disk(extent, count)) => read_rows(&extent, count)?,
             };
             if !rows.is_empty() {
                 return Ok(Some(rows));
             }
         }
     }
+}
+
+/// The rows that lie at `extent`, if they are as many as were written.
+pub(super) fn read_rows<T: Wire>(extent: &Extent, count: usize) -> Result<Vec<T>> {
+    let rows: Vec<T> = wire::decode_rows(&extent.read()?).map_err(|error| extent.name(error))?;
+    if rows.len() == count {
+        return Ok(rows);
+    }
+    let message = format!("it has {} rows instead of {count}", rows.len());
+    Err(extent.name(Error::Damaged { what: String::new(), message }))
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

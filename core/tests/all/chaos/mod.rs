@@ -23,7 +23,7 @@ use firesteel_core::transport::thread_ranks;
 use firesteel_core::{Error, Result};
 
 use case::{Case, Outcomes, Trouble};
-use operators::REFUSAL;
+use operators::{FOLDERS, REFUSAL};
 
 /// A case that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,6 +139,7 @@ fn kind(
             Error::Damaged { what, .. } if what.starts_with("note") => Some("note"),
             Error::Damaged { what, .. } if what.starts_with("parcel") => Some("parcel"),
             Error::Damaged { .. } => Some("block"),
+            Error::RowsLost { .. } => Some("lost rows"),
             _ => None,
         },
         _ => None,
@@ -194,6 +195,10 @@ fn run(case: &Case) -> Result<(Vec<Outcomes>, u64), String> {
     for outcome in outcomes.iter_mut().flatten() {
         if let Err(Error::File { file: name, .. } | Error::Damaged { what: name, .. }) = outcome {
             *name = name.replace(&*path.to_string_lossy(), "FOLDER");
+            if let Some(start) = name.find(FOLDERS) {
+                let end = name[start..].find('/').map_or(name.len(), |end| start + end);
+                name.replace_range(start..end, "FOLDER");
+            }
         }
     }
     Ok((outcomes, faults))

@@ -58,6 +58,7 @@ pub(crate) const OPERATORS: &[Operator] = &[
     ("partition_by ranges", |_, d, k| Ok(d.key_by(|x| *x).partition_by(&Partitioner::range(k as usize)).values().sort_by(|x| *x)), |v, _| sorted(v, |x| *x)),
     ("sliding", |_, d, k| Ok(d.sliding(k as usize, 2)?.map(|w| w.into_iter().fold(0, later))), |v, k| Some(v.windows(k as usize).step_by(2).map(|w| w.iter().copied().fold(0, later)).collect())),
     ("cartesian", |c, d, k| Ok(d.cartesian(&c.parallelize_in(vec![1, k], 2)).map(|(x, y)| x ^ y)), |v, k| Some(v.into_iter().flat_map(|x| [x ^ 1, x ^ k]).collect())),
+    ("checkpoint", |c, d, _| check_point(c, d), |v, _| Some(v)),
     ("zip", |_, d, k| Ok(d.zip(&d.map(move |x| x ^ k))?.map(|(x, y)| x.wrapping_add(y))), |v, k| each(v, |x| x.wrapping_add(x ^ k))),
     ("zip_partitions", |_, d, _| d.zip_partitions(&d, |a, b| a.chain(b.take(0))), |v, _| Some(v)),
     ("glom", |_, d, _| Ok(d.glom().flat_map_into(|rows, out| out.extend_from_slice(rows))), |v, _| Some(v)),
@@ -261,6 +262,26 @@ fn text_on_disk(rows: Rows) -> Rows {
         .persist(StorageLevel::Disk)
         .map(|text| text.parse().expect("it was a number"))
 }
+
+/// Rows that are read from a folder, which goes with them.
+fn check_point(ctx: &Context, rows: Rows) -> Result<Rows> {
+    let mut held = None;
+    let name = ctx.on_root(|| {
+        let folder = tempfile::Builder::new().prefix(FOLDERS).tempdir();
+        let folder = folder.map_err(|error| Error::file("the folder of checkpoints", error))?;
+        let name = folder.path().join("rows").to_string_lossy().into_owned();
+        held = Some(folder);
+        Ok::<_, Error>(name)
+    })?;
+    let held = std::sync::Arc::new(held);
+    Ok(rows.checkpoint(&name)?.map(move |x| {
+        let _ = &held;
+        x
+    }))
+}
+
+/// How the names of folders of checkpoints begin.
+pub(crate) const FOLDERS: &str = "firesteel-chaos-";
 
 fn bits(rows: &[i64]) -> Vec<u64> {
     rows.iter().map(|x| *x as u64).collect()
