@@ -213,7 +213,7 @@ pub(crate) const CASES: &[Case] = &[
     }),
 ];
 
-fn done<R: Bits>(result: Result<R>) -> Vec<u8> {
+pub(super) fn done<R: Bits>(result: Result<R>) -> Vec<u8> {
     bits(&result.unwrap_or_else(|error| panic!("{error}")))
 }
 
@@ -226,11 +226,11 @@ fn term(i: u64) -> f64 {
     }
 }
 
-fn floats(ctx: &Context, partitions: usize) -> Dataset<f64> {
+pub(super) fn floats(ctx: &Context, partitions: usize) -> Dataset<f64> {
     ctx.range_in(0..5_000, partitions).map(term)
 }
 
-fn words(ctx: &Context, partitions: usize) -> Dataset<(String, f64)> {
+pub(super) fn words(ctx: &Context, partitions: usize) -> Dataset<(String, f64)> {
     const WORDS: [&str; 7] = ["steel", "fire", "", "flint", "ember", "spark", "tinder box"];
     ctx.range_in(0..3_000, partitions).map(|i| (WORDS[(i * i % 7) as usize].to_owned(), term(i)))
 }
@@ -251,7 +251,12 @@ fn text() -> Vec<u8> {
 }
 
 /// Has the root write a file, which all ranks then use.
-fn with_file<R>(ctx: &Context, name: &str, bytes: &[u8], use_it: impl FnOnce(&str) -> R) -> R {
+pub(super) fn with_file<R>(
+    ctx: &Context,
+    name: &str,
+    bytes: &[u8],
+    use_it: impl FnOnce(&str) -> R,
+) -> R {
     let write = || {
         let path = tempfile::tempdir()?.keep().join(name);
         write_atomic(&path, |out| out.write_all(bytes))?;
