@@ -58,7 +58,7 @@ impl<T: Data> Dataset<T> {
         let job = self.begin("count")?;
         let leaf = |mut rows: Typed<T>, _: &Task| {
             let mut count = 0_u64;
-            while let Some(chunk) = rows.next()? {
+            while let Some(chunk) = rows.next_large()? {
                 count += chunk.as_slice().len() as u64;
             }
             Ok(count)
@@ -150,7 +150,7 @@ impl<T: Data> Dataset<T> {
         let call = job.call();
         let leaf = |mut rows: Typed<T>, task: &Task| {
             let mut state = zero.clone();
-            while let Some(chunk) = rows.next()? {
+            while let Some(chunk) = rows.next_large()? {
                 for row in chunk.as_slice() {
                     state = fold(state, row).map_err(|error| task.error(call, error.0))?;
                 }
@@ -272,7 +272,7 @@ impl<T: Wire> Dataset<T> {
         let job = self.begin("fold")?;
         let leaf = |mut rows: Typed<T>, _: &Task| {
             let mut state = zero.clone();
-            while let Some(chunk) = rows.next()? {
+            while let Some(chunk) = rows.next_large()? {
                 state = match chunk {
                     Chunk::Owned(rows) => rows.into_iter().fold(state, &combine),
                     Chunk::Shared(rows, range) => rows[range].iter().cloned().fold(state, &combine),

@@ -35,6 +35,12 @@ pub(crate) type AnyChunk = Box<dyn Any + Send>;
 /// A partition's chunks, pulled one after the other.
 pub(crate) trait Stream: Send {
     fn next(&mut self) -> Result<Option<AnyChunk>>;
+
+    /// The same for whoever only looks at rows and writes none: kept rows may come a whole block at a
+    /// time, which saves what a chunk costs.
+    fn next_large(&mut self) -> Result<Option<AnyChunk>> {
+        self.next()
+    }
 }
 
 impl<T: Data> Chunk<T> {
@@ -90,6 +96,16 @@ impl<T: Data> Typed<T> {
 
     pub(crate) fn next(&mut self) -> Result<Option<Chunk<T>>> {
         let chunk = self.stream.next();
+        self.seen(chunk)
+    }
+
+    /// [`next`](Self::next) for whoever only looks at the rows; see [`Stream::next_large`].
+    pub(crate) fn next_large(&mut self) -> Result<Option<Chunk<T>>> {
+        let chunk = self.stream.next_large();
+        self.seen(chunk)
+    }
+
+    fn seen(&self, chunk: Result<Option<AnyChunk>>) -> Result<Option<Chunk<T>>> {
         match self.evaluation {
             None => entering(self.reader),
             Some(evaluation) => entering_for(self.reader, evaluation),
@@ -135,12 +151,12 @@ impl<T> Windows<T> {
 }
 
 impl<T> Windows<T> {
-    /// The next window.
-    pub(crate) fn next_range(&mut self) -> Option<Chunk<T>> {
+    /// The next window, of so many rows at most.
+    pub(crate) fn next_range(&mut self, most: usize) -> Option<Chunk<T>> {
         if self.next >= self.end {
             return None;
         }
-        let end = self.end.min(self.next + CHUNK);
+        let end = self.end.min(self.next.saturating_add(most));
         let chunk = Chunk::Shared(Arc::clone(&self.rows), self.next..end);
         self.next = end;
         Some(chunk)
@@ -149,7 +165,11 @@ impl<T> Windows<T> {
 
 impl<T: Data> Stream for Windows<T> {
     fn next(&mut self) -> Result<Option<AnyChunk>> {
-        Ok(self.next_range().map(Chunk::erased))
+        Ok(self.next_range(CHUNK).map(Chunk::erased))
+    }
+
+    fn next_large(&mut self) -> Result<Option<AnyChunk>> {
+        Ok(self.next_range(usize::MAX).map(Chunk::erased))
     }
 }
 

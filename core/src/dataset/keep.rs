@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
-use super::chunk::{AnyChunk, Chunk, Stream, Typed, Windows};
+use super::chunk::{AnyChunk, CHUNK, Chunk, Stream, Typed, Windows};
 use super::node::{At, Node, Staged};
 use super::{Dataset, Kind, StorageLevel, call, local_partitions};
 use crate::data::Wire;
@@ -249,11 +249,22 @@ impl<T: Wire> Blocks<T> {
 
 impl<T: Wire> Stream for Blocks<T> {
     fn next(&mut self) -> Result<Option<AnyChunk>> {
+        self.pull(CHUNK)
+    }
+
+    fn next_large(&mut self) -> Result<Option<AnyChunk>> {
+        self.pull(usize::MAX)
+    }
+}
+
+impl<T: Wire> Blocks<T> {
+    /// The next rows, so many at most.
+    fn pull(&mut self, most: usize) -> Result<Option<AnyChunk>> {
         if let Some(anew) = &mut self.anew {
             return anew.next();
         }
         loop {
-            if let Some(window) = self.windows.next_range() {
+            if let Some(window) = self.windows.next_range(most) {
                 self.count.add(window.as_slice().len());
                 return Ok(Some(window.erased()));
             }

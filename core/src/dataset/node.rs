@@ -636,6 +636,14 @@ impl Stream for Piped {
         }
         Ok(Some(chunk))
     }
+
+    fn next_large(&mut self) -> Result<Option<AnyChunk>> {
+        if !self.steps.is_empty() {
+            return self.next();
+        }
+        self.task.check()?;
+        self.input.next_large()
+    }
 }
 
 impl Drop for Node {
