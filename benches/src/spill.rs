@@ -1,5 +1,5 @@
 //! Work on more data than the memory budget: the answers must be those without a budget, and the
-//! peak of the process below it and a little (measured from outside, by `benches/memory`).
+//! peak of the process below it and a little (measured from outside, by `.ci/run`).
 
 use std::error::Error;
 use std::fs::File;

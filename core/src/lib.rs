@@ -43,6 +43,7 @@ pub mod storage;
 mod store;
 pub mod summary;
 pub mod testing;
+mod total;
 pub mod transport;
 mod tree;
 mod wire;
@@ -58,3 +59,4 @@ pub use dataset::{
 };
 pub use error::{Error, Result, Site, TaskFailure, Whereabouts};
 pub use summary::{JobSummary, StageSummary};
+pub use total::TotalF64;

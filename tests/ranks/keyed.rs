@@ -36,6 +36,13 @@ pub(crate) const KEYED: &[Case] = &[
         let lists = both.try_map(|(key, (a, b))| Ok::<_, Error>((key, a.to_vec()?, b.to_vec()?)));
         done(lists.collect())
     }),
+    ("cogroup3", |ctx| {
+        let three = keyed(ctx, 9).cogroup3(&some(ctx), &keyed(ctx, 4));
+        let lists = three.try_map(|(key, (a, b, c))| {
+            Ok::<_, Error>((key, (a.to_vec()?, b.to_vec()?), c.to_vec()?))
+        });
+        done(lists.collect())
+    }),
     ("join", |ctx| done(keyed(ctx, 9).join(&keyed(ctx, 5)).collect())),
     ("left_outer_join", |ctx| done(keyed(ctx, 9).left_outer_join(&some(ctx)).collect())),
     ("right_outer_join", |ctx| done(some(ctx).right_outer_join(&keyed(ctx, 9)).collect())),
@@ -53,6 +60,8 @@ pub(crate) const KEYED: &[Case] = &[
         done(keyed(ctx, 9).partition_by(&Partitioner::range(7)).glom().collect())
     }),
     ("sort_by_key", |ctx| done(keyed(ctx, 9).sort_by_key().collect())),
+    ("sort_by_key_descending", |ctx| done(keyed(ctx, 9).sort_by_key_descending().collect())),
+    ("range_by", |ctx| done(ctx.range_by(90..-7, -3).and_then(|rows| rows.collect()))),
     ("repartition_and_sort_within_partitions", |ctx| {
         let sorted = keyed(ctx, 9).repartition_and_sort_within_partitions(&Partitioner::hash(3));
         done(sorted.glom().collect())

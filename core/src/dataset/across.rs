@@ -1,6 +1,6 @@
 //! Operators that look across the borders of partitions: windows of rows, and every pair of rows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +12,8 @@ use super::{Dataset, StorageLevel, call, local_partitions};
 use crate::data::{Data, Wire};
 use crate::error::{Error, Result};
 use crate::job::{Call, Job, Task};
-use crate::store::{Stored, Taken, Writer};
+use crate::store::{Block, Stored, Taken, Writer};
+use crate::wire;
 
 impl<T: Wire> Dataset<T> {
     /// Windows of `window` consecutive rows, the next one starting `step` rows on, across the borders
@@ -110,8 +111,10 @@ impl<T: Wire> Dataset<T> {
     ///
     /// # Cost
     ///
-    /// `other` is computed once, travels to every rank and is kept there, within the memory budget,
-    /// while the result is in use; `self` stays where it is. Put the larger one first.
+    /// `other` is computed once, travels to every rank, a few blocks at a time, and is kept there, within
+    /// the memory budget, while the result is in use; `self` stays where it is. Put the larger one first:
+    /// if `other` does not fit into memory, what of it lies on disk is read again for every row of
+    /// `self`.
     ///
     /// # Examples
     ///
@@ -139,6 +142,13 @@ impl<T: Wire> Dataset<T> {
     }
 }
 
+/// Blocks that travel together.
+const SENT_TOGETHER: usize = 4;
+
+fn loaded<T: Wire>(block: &Block<T>) -> Result<Arc<Vec<T>>> {
+    Ok(block.load()?.expect("what may go to disk is not lost"))
+}
+
 /// All rows of a dataset, kept on every rank.
 struct Everywhere<T> {
     kept: Arc<OnceLock<Stored<T>>>,
@@ -151,29 +161,50 @@ impl<T: Wire> Staged for Everywhere<T> {
 
     fn prepare(&self, job: &Job<'_>, call: Call, parents: &[Arc<Node>]) -> Result<()> {
         let node = &parents[0];
-        let local = local_partitions(job.ctx(), node);
         let keeper = job.ctx().store().keeper(StorageLevel::default());
-        let mut writer = Writer::new(&keeper);
-        // A wave has as many partitions as all threads can take.
-        let threads: usize = job.gather(Ok(job.ctx().threads()))?.iter().sum();
-        let mut from = 0;
-        while from < node.homes().partitions() {
-            let wave = from..from + threads;
-            let here: Vec<usize> = local.iter().copied().filter(|p| wave.contains(p)).collect();
-            let parts = job.gather_rows(&here, |task| {
-                Typed::<T>::counted(node.open(task.partition, task)?, call, task).into_rows()
-            })?;
-            let kept = job.guarded(None, || {
-                parts.into_iter().try_for_each(|rows| writer.extend_all(rows.into_iter()))
-            });
-            job.agree(kept)?;
-            from = wave.end;
-        }
-        let (outcome, stored) = apart(writer.finish().map(|stored| vec![stored]));
-        job.agree(outcome)?;
-        for stored in stored {
-            let _ = self.kept.set(stored);
-        }
+        // Each rank keeps its own partitions first, block by block.
+        let kept = job.run(&local_partitions(job.ctx(), node), |task| {
+            let mut rows = Typed::<T>::counted(node.open(task.partition, task)?, call, task);
+            let mut writer = Writer::new(&keeper);
+            while let Some(chunk) = rows.next()? {
+                writer.extend(chunk.into_vec(), None)?;
+            }
+            writer.finish()
+        });
+        let (outcome, kept) = apart(kept);
+        let sizes = kept.iter().map(|(partition, stored)| (*partition, stored.blocks().len()));
+        let sizes = job.gather(outcome.map(|()| sizes.collect::<Vec<_>>()))?;
+        let all = if job.ctx().ranks() == 1 {
+            let blocks = kept.iter().flat_map(|(_, stored)| stored.blocks().iter().cloned());
+            Stored::of(blocks.collect())
+        } else {
+            // Then the others get them, in the order of the partitions, some blocks at a time.
+            let kept: BTreeMap<usize, Stored<T>> = kept.into_iter().collect();
+            let mut partitions: Vec<(usize, usize)> = sizes.into_iter().flatten().collect();
+            partitions.sort_unstable();
+            let mut writer = Writer::new(&keeper);
+            for (partition, blocks) in partitions {
+                for first in (0..blocks).step_by(SENT_TOGETHER) {
+                    let sent = job.guarded(None, || {
+                        let here = kept.get(&partition).map(Stored::blocks).unwrap_or_default();
+                        let blocks = here.iter().skip(first).take(SENT_TOGETHER);
+                        blocks.map(|block| wire::Frame::of(&*loaded(block)?)).collect()
+                    });
+                    let frames: Vec<Vec<wire::Frame<T>>> = job.gather(sent)?;
+                    let written = job.guarded(None, || {
+                        frames
+                            .into_iter()
+                            .flatten()
+                            .try_for_each(|frame| writer.extend_all(frame.into_rows()?.into_iter()))
+                    });
+                    job.agree(written)?;
+                }
+            }
+            let (outcome, mut stored) = apart(writer.finish().map(|stored| vec![stored]));
+            job.agree(outcome)?;
+            stored.pop().expect("the ranks have agreed that it is there")
+        };
+        let _ = self.kept.set(all);
         Ok(())
     }
 
@@ -261,7 +292,7 @@ impl<T: Data, U: Wire> Stream for PairStream<T, U> {
             if rest.is_empty() {
                 match other.blocks().get(self.block) {
                     Some(block) => {
-                        self.right = block.load()?.expect("what may go to disk is not lost");
+                        self.right = loaded(block)?;
                         (self.block, self.at) = (self.block + 1, 0);
                     }
                     None => self.row = None,

@@ -53,6 +53,17 @@ impl<T: Data> Dataset<T> {
     /// # Cost
     ///
     /// One pass; one number a rank travels.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let rows = ctx.range(0..10).filter(|x| x % 3 == 0);
+    /// assert_eq!(rows.count()?, 4);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn count(&self) -> Result<u64> {
         let job = self.begin("count")?;
@@ -112,6 +123,21 @@ impl<T: Data> Dataset<T> {
     /// # Errors
     ///
     /// Also what `fold` returns, as [`try_map`](Self::try_map) treats it.
+    ///
+    /// # Cost
+    ///
+    /// As [`tree_aggregate`](Self::tree_aggregate).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let add = |sum: u64, x: &u64| sum.checked_add(*x).ok_or("too much");
+    /// assert_eq!(ctx.range(0..5).try_tree_aggregate(0, add, |a, b| a + b)?, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn try_tree_aggregate<U: Wire, E: Into<TaskFailure>>(
         &self,
@@ -129,6 +155,20 @@ impl<T: Data> Dataset<T> {
     /// # Errors
     ///
     /// As [`tree_aggregate`](Self::tree_aggregate).
+    ///
+    /// # Cost
+    ///
+    /// As [`tree_aggregate`](Self::tree_aggregate).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(0..5).aggregate(0, |sum, x| sum + x, |a, b| a + b)?, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn aggregate<U: Wire>(
         &self,
@@ -169,6 +209,24 @@ impl<T: Data> Dataset<T> {
     ///
     /// What the lineage's closures give, and what an action can give: see
     /// [`Error`](crate::Error).
+    ///
+    /// # Cost
+    ///
+    /// One pass; nothing travels.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let seen = std::sync::atomic::AtomicU64::new(0);
+    /// ctx.range(0..5).for_each(|x| {
+    ///     seen.fetch_add(*x, std::sync::atomic::Ordering::Relaxed);
+    /// })?;
+    /// assert_eq!(seen.into_inner(), 10);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn for_each(&self, f: impl Fn(&T) + Sync) -> Result<()> {
         let job = self.begin("for_each")?;
@@ -195,6 +253,16 @@ impl<T: Wire> Dataset<T> {
     /// # Cost
     ///
     /// One pass; all rows travel to every rank and must fit into its memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(0..3).map(|x| x * x).collect()?, [0, 1, 4]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn collect(&self) -> Result<Vec<T>> {
         let job = self.begin("collect")?;
@@ -220,6 +288,10 @@ impl<T: Wire> Dataset<T> {
     ///
     /// What the lineage's closures give, and what an action can give: see
     /// [`Error`](crate::Error).
+    ///
+    /// # Cost
+    ///
+    /// As [`tree_aggregate`](Self::tree_aggregate).
     ///
     /// # Examples
     ///
@@ -258,6 +330,10 @@ impl<T: Wire> Dataset<T> {
     /// What the lineage's closures give, and what an action can give: see
     /// [`Error`](crate::Error).
     ///
+    /// # Cost
+    ///
+    /// As [`tree_aggregate`](Self::tree_aggregate).
+    ///
     /// # Examples
     ///
     /// ```
@@ -294,6 +370,16 @@ impl<T: Wire> Dataset<T> {
     ///
     /// Reads the first partition, then four times as many at each try, and of each no more chunks
     /// than are needed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(0..1 << 40).take(3)?, [0, 1, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn take(&self, n: usize) -> Result<Vec<T>> {
         let job = self.begin("take")?;
@@ -306,6 +392,20 @@ impl<T: Wire> Dataset<T> {
     /// # Errors
     ///
     /// [`Error::Empty`](crate::Error::Empty) without rows; else as [`take`](Self::take).
+    ///
+    /// # Cost
+    ///
+    /// As [`take`](Self::take) of one row.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(7..9).first()?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn first(&self) -> Result<T> {
         let job = self.begin("first")?;
@@ -396,6 +496,21 @@ impl Dataset<f64> {
     ///
     /// What the lineage's closures give, and what an action can give: see
     /// [`Error`](crate::Error).
+    ///
+    /// # Cost
+    ///
+    /// As [`tree_aggregate`](Self::tree_aggregate): one number a rank and unmerged partition
+    /// travels.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.parallelize(vec![0.5, 1.5]).sum()?, 2.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn sum(&self) -> Result<f64> {
         let job = self.begin("sum")?;

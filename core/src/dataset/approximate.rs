@@ -216,6 +216,17 @@ impl<K: Wire + Ord + Hash, V: Wire + Hash> Dataset<(K, V)> {
     ///
     /// One pass and one shuffle, in which a sketch a key and group of rows travels; the counts
     /// travel to every rank.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = ctx.range(0..100).map(|x| (x % 2, x / 10));
+    /// assert_eq!(pairs.count_approx_distinct_by_key(0.02)?, [(0, 10), (1, 10)].into());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn count_approx_distinct_by_key(&self, relative_sd: f64) -> Result<BTreeMap<K, u64>> {
         let empty = DistinctSketch::new(relative_sd)?;

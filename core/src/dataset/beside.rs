@@ -127,6 +127,49 @@ impl<T: Wire> Dataset<T> {
         Ok(side_by_side(self, call, parents, work))
     }
 
+    /// [`zip_partitions`](Self::zip_partitions) of four datasets.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameter`] if the numbers of partitions differ.
+    ///
+    /// # Cost
+    ///
+    /// As [`zip`](Self::zip).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let part = |from: u64| ctx.range_in(from..from + 4, 2);
+    /// let sums = part(0).zip_partitions4(&part(10), &part(20), &part(30), |a, b, c, d| {
+    ///     [a.chain(b).chain(c).chain(d).sum::<u64>()]
+    /// })?;
+    /// assert_eq!(sums.collect()?, [124, 140]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn zip_partitions4<U: Wire, V: Wire, W: Wire, I>(
+        &self,
+        other: &Dataset<U>,
+        third: &Dataset<V>,
+        fourth: &Dataset<W>,
+        f: impl Fn(Items<T>, Items<U>, Items<V>, Items<W>) -> I + Send + Sync + 'static,
+    ) -> Result<Dataset<I::Item>>
+    where
+        I: IntoIterator<Item: Data, IntoIter: Send + 'static> + 'static,
+    {
+        let call = call("zip_partitions4");
+        self.like_this("other", other)?;
+        self.like_this("third", third)?;
+        self.like_this("fourth", fourth)?;
+        let parents = vec![self.home(call), other.home(call), third.home(call), fourth.home(call)];
+        let work = ZipPartitions4 { f: Arc::new(f), row: PhantomData::<fn(T, U, V, W)> };
+        Ok(side_by_side(self, call, parents, work))
+    }
+
     fn beside<U: Wire, R: Data>(
         &self,
         call: Call,
@@ -394,6 +437,30 @@ where
         let third = Items::within(next(), at.call, evaluation, &fault);
         let f = Arc::clone(&self.f);
         let work = move || Ok::<_, TaskFailure>(f(first, second, third).into_iter());
+        iterating(fault, at, evaluation, work)
+    }
+}
+
+struct ZipPartitions4<T, U, V, W, F> {
+    f: Arc<F>,
+    row: PhantomData<fn(T, U, V, W)>,
+}
+
+impl<T: Data, U: Data, V: Data, W: Data, I, F> Many for ZipPartitions4<T, U, V, W, F>
+where
+    F: Fn(Items<T>, Items<U>, Items<V>, Items<W>) -> I + Send + Sync + 'static,
+    I: IntoIterator<Item: Data, IntoIter: Send + 'static> + 'static,
+{
+    fn open(&self, inputs: Vec<Box<dyn Stream>>, at: At<'_>) -> Box<dyn Stream> {
+        let mut inputs = inputs.into_iter();
+        let mut next = || inputs.next().expect("a zip of four has four inputs");
+        let (evaluation, fault) = (Evaluation::new(at.node, at.partition), Arc::default());
+        let first = Items::within(next(), at.call, evaluation, &fault);
+        let second = Items::within(next(), at.call, evaluation, &fault);
+        let third = Items::within(next(), at.call, evaluation, &fault);
+        let fourth = Items::within(next(), at.call, evaluation, &fault);
+        let f = Arc::clone(&self.f);
+        let work = move || Ok::<_, TaskFailure>(f(first, second, third, fourth).into_iter());
         iterating(fault, at, evaluation, work)
     }
 }

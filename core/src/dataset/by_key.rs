@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::chunk::{AnyChunk, Chunk, Typed};
 use super::node::{By, Step, StepRun};
 use super::slots::partition_of;
-use super::{Dataset, call};
+use super::{Dataset, Partitioner, call};
 use crate::data::{Data, Wire};
 use crate::error::{Error, Failure, Result};
 use crate::hash::fixed_hash;
@@ -67,8 +67,10 @@ impl<K: Wire + Eq + Hash + Ord, V: Wire> Dataset<(K, V)> {
     ///
     /// # Cost
     ///
-    /// Two passes over the parent at once, and one when the result is read; the second pass sends the
-    /// draws (8 bytes a row) of the keys whose fraction is neither 0 nor 1 through a shuffle.
+    /// Three passes over the parent at once (cache what is dear to compute), and one when the result is
+    /// read. Of the keys whose fraction is neither 0 nor 1 each row sends its key and 16 bytes through a
+    /// shuffle, where they are sorted within the memory budget. A number a key is held on every rank.
+    /// Rows stay where they are, and as they were placed.
     ///
     /// # Examples
     ///
@@ -96,28 +98,45 @@ impl<K: Wire + Eq + Hash + Ord, V: Wire> Dataset<(K, V)> {
                 let (wanted, first) = (Arc::clone(&wanted), first_row(partition));
                 rows.zip(first..).filter_map(move |((key, _), row)| {
                     let fraction = wanted.get(&key).copied().unwrap_or(0.0);
-                    (fraction > 0.0 && fraction < 1.0).then(|| (key, (draws.bits(row), row)))
+                    (fraction > 0.0 && fraction < 1.0).then(|| ((key, draws.bits(row), row), ()))
                 })
             })
         };
-        // The largest draw that stays, of each key.
-        let thresholds: BTreeMap<K, (u64, u64)> = drawn
-            .map_groups({
-                let wanted = Arc::clone(&wanted);
-                move |key, drawn| {
-                    let mut drawn: Vec<(u64, u64)> = drawn.collect();
-                    let fraction = wanted.get(key).copied().unwrap_or(0.0);
-                    let stay = (fraction * drawn.len() as f64).ceil() as usize;
-                    let last = stay.clamp(1, drawn.len()) - 1;
-                    let (_, threshold, _) = drawn.select_nth_unstable(last);
-                    (key.clone(), *threshold)
-                }
-            })
-            .collect()?
+        // How many draws of each key stay, and the last of them.
+        let counts = drawn.map(|((key, ..), ())| (key, ())).count_by_key()?;
+        let stay: BTreeMap<K, u64> = counts
             .into_iter()
+            .map(|(key, count)| {
+                let fraction = wanted.get(&key).copied().unwrap_or(0.0);
+                let stay = (fraction * count as f64).ceil() as u64;
+                (key, stay.clamp(1, count))
+            })
             .collect();
-        Ok(self.map_partitions_with_index(move |partition, rows| {
-            let (wanted, thresholds) = (Arc::clone(&wanted), thresholds.clone());
+        let (partitions, stay) = (self.partitions(), Arc::new(stay));
+        let by_key = Partitioner::own(partitions, move |(key, ..): &(K, u64, u64)| {
+            partition_of(fixed_hash(key), partitions)
+        });
+        let sorted = drawn.repartition_and_sort_within_partitions(&by_key);
+        let thresholds = sorted.map_partitions(move |rows| {
+            let stay = Arc::clone(&stay);
+            let mut run: Option<(K, u64)> = None;
+            rows.filter_map(move |((key, draw, row), ())| {
+                let number = match &mut run {
+                    Some((before, number)) if *before == key => {
+                        *number += 1;
+                        *number
+                    }
+                    _ => {
+                        run = Some((key.clone(), 1));
+                        1
+                    }
+                };
+                (stay.get(&key) == Some(&number)).then_some((key, (draw, row)))
+            })
+        });
+        let thresholds = Arc::new(thresholds.collect_as_map()?);
+        let sampled = self.map_partitions_with_index(move |partition, rows| {
+            let (wanted, thresholds) = (Arc::clone(&wanted), Arc::clone(&thresholds));
             rows.zip(first_row(partition)..).filter_map(move |((key, value), row)| {
                 let stays = match wanted.get(&key).copied().unwrap_or(0.0) {
                     1.0 => true,
@@ -126,7 +145,8 @@ impl<K: Wire + Eq + Hash + Ord, V: Wire> Dataset<(K, V)> {
                 };
                 stays.then_some((key, value))
             })
-        }))
+        });
+        Ok(sampled.placed_as(self))
     }
 }
 

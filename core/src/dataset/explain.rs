@@ -15,6 +15,10 @@ impl<T: Data> Dataset<T> {
     /// of those that are computed it says what they keep on this rank, and nothing that they were
     /// computed from is shown, since they let go of it.
     ///
+    /// # Cost
+    ///
+    /// Nothing is computed.
+    ///
     /// # Examples
     ///
     /// ```

@@ -117,6 +117,20 @@ impl<T: Wire> Dataset<T> {
     /// # Errors
     ///
     /// As [`take_ordered_by`](Self::take_ordered_by).
+    ///
+    /// # Cost
+    ///
+    /// As [`top`](Self::top).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(0..10).top_by(2, |x| x % 4)?, [3, 7]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn top_by<K: Wire + Ord>(&self, n: usize, key: impl Fn(&T) -> K + Sync) -> Result<Vec<T>> {
         let job = self.begin("top_by")?;
@@ -128,6 +142,20 @@ impl<T: Wire> Dataset<T> {
     /// # Errors
     ///
     /// As [`take_ordered_by`](Self::take_ordered_by).
+    ///
+    /// # Cost
+    ///
+    /// As [`top`](Self::top) of one row.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(1..9).min_by(|x| x % 4)?, Some(4));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn min_by<K: Wire + Ord>(&self, key: impl Fn(&T) -> K + Sync) -> Result<Option<T>> {
         let job = self.begin("min_by")?;
@@ -139,6 +167,10 @@ impl<T: Wire> Dataset<T> {
     /// # Errors
     ///
     /// As [`take_ordered_by`](Self::take_ordered_by).
+    ///
+    /// # Cost
+    ///
+    /// As [`top`](Self::top) of one row.
     ///
     /// # Examples
     ///
@@ -297,6 +329,21 @@ impl<T: Wire> Dataset<T> {
     /// # Errors
     ///
     /// As [`take_ordered_by`](Self::take_ordered_by).
+    ///
+    /// # Cost
+    ///
+    /// As [`top`](Self::top) of one row.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range(3..9).min()?, Some(3));
+    /// assert_eq!(ctx.range(3..3).min()?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn min(&self) -> Result<Option<T>>
     where
@@ -311,6 +358,10 @@ impl<T: Wire> Dataset<T> {
     /// # Errors
     ///
     /// As [`take_ordered_by`](Self::take_ordered_by).
+    ///
+    /// # Cost
+    ///
+    /// As [`top`](Self::top) of one row.
     ///
     /// # Examples
     ///
@@ -388,6 +439,10 @@ impl<T: Wire> Dataset<T> {
     /// # Errors
     ///
     /// What the lineage's closures give, and what an action can give: see [`Error`].
+    ///
+    /// # Cost
+    ///
+    /// One pass; nothing travels.
     ///
     /// # Examples
     ///
@@ -530,6 +585,17 @@ impl<K: Wire + Ord, V: Wire> Dataset<(K, V)> {
     /// # Cost
     ///
     /// As [`count_by_value`](Dataset::count_by_value).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = ctx.parallelize(vec![('a', 1), ('b', 2), ('a', 3)]);
+    /// assert_eq!(pairs.count_by_key()?, [('a', 2), ('b', 1)].into());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn count_by_key(&self) -> Result<BTreeMap<K, u64>> {
         let job = self.begin("count_by_key")?;
@@ -619,6 +685,11 @@ impl<T: Data> Dataset<T> {
     /// # Errors
     ///
     /// [`Error::Parameter`] unless `fraction` is between 0 and 100.
+    ///
+    /// # Cost
+    ///
+    /// No pass of its own: one draw a row when it is read, and a copy of the row each time it is
+    /// drawn. Nothing moves.
     ///
     /// # Examples
     ///

@@ -27,6 +27,10 @@ use crate::store::{Block, Stored, Writer};
 
 /// The values of one key, which may be more than fit into memory; can be read again and again.
 ///
+/// A group that is kept, shuffled again or collected travels as one row, which has to fit into memory as a
+/// whole. What is to be made of very large groups is best made at once, by
+/// [`map_groups`](Dataset::map_groups).
+///
 /// # Examples
 ///
 /// ```
@@ -47,6 +51,13 @@ pub struct Group<V> {
 enum Values<V> {
     Here(Arc<Vec<V>>),
     Kept(Arc<Stored<V>>),
+}
+
+impl<V> Default for Group<V> {
+    /// Without a value.
+    fn default() -> Self {
+        Self { values: Values::Here(Arc::new(Vec::new())) }
+    }
 }
 
 impl<V: Wire> Group<V> {
@@ -337,6 +348,69 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
     pub fn cogroup<W: Wire>(&self, other: &Dataset<(K, W)>) -> Dataset<(K, (Group<V>, Group<W>))> {
         let cogroups = Cogroups { row: PhantomData::<fn(K, V, W)> };
         self.together(call("cogroup"), other, cogroups)
+    }
+
+    /// [`cogroup`](Self::cogroup) of three datasets.
+    ///
+    /// # Cost
+    ///
+    /// As two cogroups; what was placed by the first stays. The groups of one key in the first two
+    /// datasets together have to fit into memory, and travel as one row if the third dataset is placed
+    /// in another way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = |values: &[(u8, u8)]| ctx.parallelize(values.to_vec());
+    /// let groups = pairs(&[(1, 5)]).cogroup3(&pairs(&[(2, 6)]), &pairs(&[(1, 7), (1, 8)]));
+    /// let sizes = groups.map(|(key, (a, b, c))| (key, a.len(), b.len(), c.len()));
+    /// assert_eq!(sizes.sort_by(|row| row.0).collect()?, [(1, 1, 0, 2), (2, 0, 1, 0)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn cogroup3<W: Wire, X: Wire>(
+        &self,
+        other: &Dataset<(K, W)>,
+        third: &Dataset<(K, X)>,
+    ) -> Dataset<(K, (Group<V>, Group<W>, Group<X>))> {
+        self.cogroup(other).cogroup(third).try_map(|(key, (pairs, third))| {
+            let (first, second) = pairs.iter().next().transpose()?.unwrap_or_default();
+            Ok::<_, crate::Error>((key, (first, second, third)))
+        })
+    }
+
+    /// [`cogroup`](Self::cogroup) of four datasets.
+    ///
+    /// # Cost
+    ///
+    /// As three cogroups; see [`cogroup3`](Self::cogroup3).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = |values: &[(u8, u8)]| ctx.parallelize(values.to_vec());
+    /// let (a, b) = (pairs(&[(1, 5)]), pairs(&[(1, 6), (1, 7)]));
+    /// let sizes = a.cogroup4(&b, &a, &b).map(|(_, (a, b, c, d))| [a, b, c, d].map(|g| g.len()));
+    /// assert_eq!(sizes.collect()?, [[1, 2, 1, 2]]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn cogroup4<W: Wire, X: Wire, Y: Wire>(
+        &self,
+        other: &Dataset<(K, W)>,
+        third: &Dataset<(K, X)>,
+        fourth: &Dataset<(K, Y)>,
+    ) -> Dataset<(K, (Group<V>, Group<W>, Group<X>, Group<Y>))> {
+        self.cogroup3(other, third).cogroup(fourth).try_map(|(key, (triples, fourth))| {
+            let (first, second, third) = triples.iter().next().transpose()?.unwrap_or_default();
+            Ok::<_, crate::Error>((key, (first, second, third, fourth)))
+        })
     }
 
     /// An operator on both datasets, placed alike.

@@ -54,6 +54,10 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
 
     /// [`join`](Self::join) that also keeps the rows of `self` without a partner.
     ///
+    /// # Cost
+    ///
+    /// As [`join`](Self::join).
+    ///
     /// # Examples
     ///
     /// ```
@@ -84,6 +88,22 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
 
     /// [`join`](Self::join) that also keeps the rows of `other` without a partner; keys that only
     /// `other` has come after the others of their slot.
+    ///
+    /// # Cost
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let (a, b) = (ctx.parallelize(vec![(1, 'a')]), ctx.parallelize(vec![(1, 'x'), (2, 'y')]));
+    /// let rows = a.right_outer_join(&b).sort_by(|row| row.0).collect()?;
+    /// assert_eq!(rows, [(1, (Some('a'), 'x')), (2, (None, 'y'))]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn right_outer_join<W: Wire>(
         &self,
@@ -101,6 +121,10 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
     }
 
     /// [`join`](Self::join) that also keeps the rows of both without a partner.
+    ///
+    /// # Cost
+    ///
+    /// As [`join`](Self::join).
     ///
     /// # Examples
     ///
@@ -176,6 +200,21 @@ impl<K: Wire + Eq + Hash, V: Wire> Dataset<(K, V)> {
     }
 
     /// Spark's name of [`anti_join`](Self::anti_join).
+    ///
+    /// # Cost
+    ///
+    /// As [`anti_join`](Self::anti_join): of the other side the keys move alone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let (a, b) = (ctx.parallelize(vec![(1, 'a'), (2, 'b')]), ctx.parallelize(vec![(1, 0.5)]));
+    /// assert_eq!(a.subtract_by_key(&b).collect()?, [(2, 'b')]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn subtract_by_key<W: Wire>(&self, other: &Dataset<(K, W)>) -> Dataset<(K, V)> {
         self.sifted(call("subtract_by_key"), other, false)

@@ -24,6 +24,12 @@ impl<T: Wire> Dataset<T> {
     /// dataset, or on one that stands on it, is dropped. When memory runs short, what was not
     /// read for the longest time goes to disk first.
     ///
+    /// # Cost
+    ///
+    /// One pass over the lineage, once. In memory a kept row takes what it takes in a vector; on
+    /// disk it is written as it travels, in blocks of about 1 MiB with a checksum, and read again
+    /// at each use.
+    ///
     /// # Examples
     ///
     /// ```
@@ -44,6 +50,22 @@ impl<T: Wire> Dataset<T> {
     /// for rows that know it (a batch of columns, a matrix).
     ///
     /// Without it plain numbers are counted exactly and other rows by a sample.
+    ///
+    /// # Cost
+    ///
+    /// As [`cache`](Self::cache).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let blocks = ctx.range(0..4).map(|n| vec![0.5; n as usize]);
+    /// let kept = blocks.cache_sized(|block| block.len() * 8);
+    /// assert_eq!(kept.map(|block| block.len() as u64).fold(0, |a, b| a + b)?, 6);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn cache_sized(&self, bytes: impl Fn(&T) -> usize + Send + Sync + 'static) -> Dataset<T> {
         self.kept(call("cache"), StorageLevel::default(), Some(Box::new(bytes)))
@@ -54,6 +76,10 @@ impl<T: Wire> Dataset<T> {
     /// With [`StorageLevel::Memory`] and [`StorageLevel::Disk`] the dataset goes on knowing what it
     /// was computed from: rows that had to leave memory, or whose block on disk turns out to be
     /// damaged, are computed anew, on the rank where they live.
+    ///
+    /// # Cost
+    ///
+    /// As [`cache`](Self::cache); packed levels compress and decompress each block (LZ4).
     ///
     /// # Examples
     ///

@@ -93,6 +93,17 @@ impl<T: Data> Dataset<T> {
     /// # Cost
     ///
     /// As [`map`](Self::map), and nothing is cloned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let names = ctx.parallelize(vec!["fire".to_owned(), "steel".to_owned()]);
+    /// assert_eq!(names.map_ref(|name| name.len()).collect()?, [4, 5]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn map_ref<U: Data>(&self, f: impl Fn(&T) -> U + Send + Sync + 'static) -> Dataset<U> {
         self.mapped(call("map_ref"), f)
@@ -116,6 +127,10 @@ impl<T: Data> Dataset<T> {
     /// The action that runs this returns the error on every rank: a core
     /// [`Error`](crate::Error) as it is, any other as [`Error::Task`](crate::Error::Task) with
     /// its message.
+    ///
+    /// # Cost
+    ///
+    /// As [`map`](Self::map): rows are changed on their way, nothing moves.
     ///
     /// # Examples
     ///
@@ -237,6 +252,10 @@ impl<T: Data> Dataset<T> {
 
     /// Keeps the rows for which `keep` holds.
     ///
+    /// # Cost
+    ///
+    /// Rows are looked at on their way, nothing moves or is held.
+    ///
     /// # Examples
     ///
     /// ```
@@ -263,6 +282,22 @@ impl<T: Data> Dataset<T> {
     }
 
     /// Pairs every row with a key made from it.
+    ///
+    /// # Cost
+    ///
+    /// As [`map`](Self::map).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let words = ctx.parallelize(vec!["of".to_owned(), "fire".to_owned()]);
+    /// let keyed = words.key_by(|word| word.len());
+    /// assert_eq!(keyed.keys().collect()?, [2, 4]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn key_by<K: Data>(
         &self,

@@ -86,6 +86,11 @@ fn lock(fault: &Fault) -> std::sync::MutexGuard<'_, Option<Error>> {
 impl<T: Data> Dataset<T> {
     /// Replaces every row by the rows that `f` makes of it.
     ///
+    /// # Cost
+    ///
+    /// Rows are made on their way, nothing moves; an iterator a row.
+    /// [`flat_map_into`](Self::flat_map_into) does without.
+    ///
     /// # Examples
     ///
     /// ```
@@ -157,6 +162,10 @@ impl<T: Data> Dataset<T> {
 
     /// Replaces every partition by the rows that `f` makes of its rows.
     ///
+    /// # Cost
+    ///
+    /// Nothing moves. What the closure holds is its own; rows that it has read are gone.
+    ///
     /// # Examples
     ///
     /// ```
@@ -180,6 +189,21 @@ impl<T: Data> Dataset<T> {
     }
 
     /// [`map_partitions`](Self::map_partitions) with the partition's number.
+    ///
+    /// # Cost
+    ///
+    /// As [`map_partitions`](Self::map_partitions).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let numbered = ctx.range_in(0..4, 2).map_partitions_with_index(|p, rows| rows.map(move |x| (p, x)));
+    /// assert_eq!(numbered.collect()?, [(0, 0), (0, 1), (1, 2), (1, 3)]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn map_partitions_with_index<I>(
         &self,
@@ -197,6 +221,23 @@ impl<T: Data> Dataset<T> {
     /// # Errors
     ///
     /// As [`try_map`](Self::try_map).
+    ///
+    /// # Cost
+    ///
+    /// As [`map_partitions`](Self::map_partitions).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let first = ctx.range_in(0..4, 2).try_map_partitions_with_index(|p, mut rows| {
+    ///     rows.next().map(|row| [row]).ok_or(format!("partition {p} is empty"))
+    /// });
+    /// assert_eq!(first.collect()?, [0, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn try_map_partitions_with_index<I, E>(
         &self,

@@ -113,6 +113,20 @@ impl<K: Wire, V: Wire> Dataset<(K, V)> {
     ///
     /// One pass and one shuffle of all rows; ranges also hold the rows while a sample of the keys
     /// meets on every rank.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::Partitioner;
+    ///
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = ctx.parallelize(vec![(5, 'a'), (1, 'b'), (5, 'c')]);
+    /// let placed = pairs.partition_by(&Partitioner::range(2));
+    /// assert_eq!(placed.glom().collect()?, [vec![(1, 'b')], vec![(5, 'a'), (5, 'c')]]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn partition_by(&self, partitioner: &Partitioner<K>) -> Dataset<(K, V)> {
         self.placed(call("partition_by"), partitioner, keep_pieces_as_they_are)

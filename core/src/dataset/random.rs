@@ -207,6 +207,24 @@ impl Context {
     /// # Errors
     ///
     /// [`Error::Parameter`] that names a parameter of the distribution outside its range.
+    ///
+    /// # Cost
+    ///
+    /// Nothing is held: a number is made from seed and row when it is asked for; one Philox block
+    /// for two draws.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::Random;
+    ///
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let numbers = ctx.random(Random::standard_normal(), 1_000, 4, 7)?;
+    /// assert_eq!(numbers.first()?, ctx.random(Random::standard_normal(), 1_000, 9, 7)?.first()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn random(
         &self,
@@ -227,6 +245,10 @@ impl Context {
     /// # Errors
     ///
     /// As [`random`](Self::random), and for more than 2⁶⁴ numbers in all.
+    ///
+    /// # Cost
+    ///
+    /// As [`random`](Self::random), and a vector a row.
     ///
     /// # Examples
     ///

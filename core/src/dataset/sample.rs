@@ -20,6 +20,10 @@ impl<T: Data> Dataset<T> {
     ///
     /// [`Error::Parameter`] unless `fraction` is in `[0, 1]`.
     ///
+    /// # Cost
+    ///
+    /// No pass of its own: one draw a row when it is read. Nothing moves.
+    ///
     /// # Examples
     ///
     /// ```
@@ -44,6 +48,11 @@ impl<T: Data> Dataset<T> {
     /// # Errors
     ///
     /// [`Error::Parameter`] if a weight is negative or not finite, or if all are zero.
+    ///
+    /// # Cost
+    ///
+    /// Each part reads the parent when it is read, and draws once a row: cache what is dear to
+    /// compute.
     ///
     /// # Examples
     ///

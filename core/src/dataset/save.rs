@@ -104,6 +104,10 @@ impl<T: Wire> Dataset<T> {
     /// # Errors
     ///
     /// As [`save_as_object_file`](Self::save_as_object_file).
+    ///
+    /// # Cost
+    ///
+    /// As [`save_as_object_file`](Self::save_as_object_file).
     #[track_caller]
     pub fn save_as_object_file_with(&self, folder: &str, saving: Saving) -> Result<()> {
         self.save_objects("save_as_object_file", folder, saving)
@@ -149,6 +153,10 @@ impl<T: Wire> Dataset<T> {
     /// rows than it was told of, and says so.
     ///
     /// # Errors
+    ///
+    /// As [`checkpoint`](Self::checkpoint).
+    ///
+    /// # Cost
     ///
     /// As [`checkpoint`](Self::checkpoint).
     ///
@@ -342,6 +350,11 @@ impl Context {
     /// Now: [`Error::File`] if the folder, its marker or a part is missing, [`Error::Damaged`] if
     /// the marker is not what was written or tells of rows of another type. From the action that
     /// reads: [`Error::Damaged`] that names the part, and both numbers if rows are lost or changed.
+    ///
+    /// # Cost
+    ///
+    /// Now: the marker is read. Each use reads the files, a block of about 1 MiB a task at a time,
+    /// and hashes each row.
     #[track_caller]
     pub fn object_file<T: Wire>(&self, folder: &str) -> Result<Dataset<T>> {
         self.parts("object_file", folder)
@@ -350,6 +363,10 @@ impl Context {
     /// The dataset that [`checkpoint`](Dataset::checkpoint) wrote, in a later run too.
     ///
     /// # Errors
+    ///
+    /// As [`object_file`](Self::object_file).
+    ///
+    /// # Cost
     ///
     /// As [`object_file`](Self::object_file).
     #[track_caller]

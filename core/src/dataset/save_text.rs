@@ -53,6 +53,10 @@ impl<T: Data + Display> Dataset<T> {
     /// # Errors
     ///
     /// As [`save_as_text_file`](Self::save_as_text_file).
+    ///
+    /// # Cost
+    ///
+    /// As [`save_as_text_file`](Self::save_as_text_file).
     #[track_caller]
     pub fn save_as_text_file_with(&self, folder: &str, saving: Saving) -> Result<()> {
         let write = move |mut rows: Typed<T>, folder: &Path, partition: usize| {

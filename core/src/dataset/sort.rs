@@ -62,6 +62,10 @@ impl<T: Wire> Dataset<T> {
 
     /// [`sort_by`](Self::sort_by), greatest first.
     ///
+    /// # Cost
+    ///
+    /// As [`sort_by`](Self::sort_by).
+    ///
     /// # Examples
     ///
     /// ```
@@ -122,6 +126,28 @@ impl<K: Wire + Ord, V: Wire> Dataset<(K, V)> {
         sorted.node.bound(borders);
         sorted.node.place(Placement { by, partitions: sorted.partitions() });
         sorted
+    }
+
+    /// [`sort_by_key`](Self::sort_by_key), greatest first; rows with equal keys keep their order.
+    ///
+    /// # Cost
+    ///
+    /// As [`sort_by`](Self::sort_by).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = ctx.parallelize(vec![(2, 'b'), (3, 'x'), (2, 'a')]);
+    /// assert_eq!(pairs.sort_by_key_descending().collect()?, [(3, 'x'), (2, 'b'), (2, 'a')]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn sort_by_key_descending(&self) -> Dataset<(K, V)> {
+        let key = |row: &(K, V)| Reverse(row.0.clone());
+        self.sorted(call("sort_by_key_descending"), key, Arc::default())
     }
 }
 

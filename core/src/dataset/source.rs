@@ -8,7 +8,7 @@ use super::node::Source;
 use super::{Dataset, call};
 use crate::context::Context;
 use crate::data::Data;
-use crate::error::{Result, TaskFailure};
+use crate::error::{Error, Result, TaskFailure};
 use crate::job::{Call, Task};
 
 /// Rows in a partition of `parallelize` and `range` by default, while there are at most
@@ -36,6 +36,11 @@ impl Context {
     ///
     /// Every rank passes the same rows (law 1) and keeps them; nothing is sent.
     ///
+    /// # Cost
+    ///
+    /// Every rank holds all rows, outside of the memory budget, as long as the dataset lives; each
+    /// task clones its own as it reads them.
+    ///
     /// # Examples
     ///
     /// ```
@@ -54,6 +59,21 @@ impl Context {
 
     /// [`parallelize`](Self::parallelize) into a given number of partitions (from 1 to 2²⁰; what lies outside is taken as the nearer end):
     /// partition `p` of `k` has rows `[p·n/k, (p + 1)·n/k)`.
+    ///
+    /// # Cost
+    ///
+    /// As [`parallelize`](Self::parallelize).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let rows = ctx.parallelize_in(vec!['a', 'b', 'c'], 2);
+    /// assert_eq!(rows.glom().collect()?, [vec!['a'], vec!['b', 'c']]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn parallelize_in<T: Data>(
         &self,
@@ -69,6 +89,10 @@ impl Context {
     }
 
     /// The integers of a range.
+    ///
+    /// # Cost
+    ///
+    /// Nothing is held: numbers are made when they are asked for.
     ///
     /// # Examples
     ///
@@ -86,9 +110,56 @@ impl Context {
     }
 
     /// [`range`](Self::range) into a given number of partitions (from 1 to 2²⁰; what lies outside is taken as the nearer end).
+    ///
+    /// # Cost
+    ///
+    /// As [`range`](Self::range).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range_in(0..4, 2).glom().collect()?, [vec![0, 1], vec![2, 3]]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn range_in(&self, range: Range<u64>, partitions: usize) -> Dataset<u64> {
         self.counted(call("range"), range, partitions)
+    }
+
+    /// The integers `start`, `start + step`, … before `end` (above it, if `step` is negative).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameter`](crate::Error::Parameter) if `step` is 0.
+    ///
+    /// # Cost
+    ///
+    /// Nothing is held: numbers are made when they are asked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.range_by(0..10, 4)?.collect()?, [0, 4, 8]);
+    /// assert_eq!(ctx.range_by(3..-3, -2)?.collect()?, [3, 1, -1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn range_by(&self, range: Range<i64>, step: i64) -> Result<Dataset<i64>> {
+        if step == 0 {
+            return Err(Error::parameter("step", 0, "a number other than 0"));
+        }
+        let (start, end) = (i128::from(range.start), i128::from(range.end));
+        let span = if step > 0 { end - start } else { start - end };
+        let rows = span.max(0).unsigned_abs().div_ceil(u128::from(step.unsigned_abs())) as u64;
+        let numbers = self.counted(call("range_by"), 0..rows, default_partitions(rows));
+        // The true number lies in the range, so what wraps on the way to it wraps back.
+        Ok(numbers.map(move |i| range.start.wrapping_add((i as i64).wrapping_mul(step))))
     }
 
     fn counted(&self, call: Call, range: Range<u64>, partitions: usize) -> Dataset<u64> {
@@ -104,6 +175,10 @@ impl Context {
     /// # Errors
     ///
     /// The iterator's items may be errors, which then are the action's error.
+    ///
+    /// # Cost
+    ///
+    /// What the iterators hold; nothing moves.
     ///
     /// # Examples
     ///

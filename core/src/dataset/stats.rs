@@ -159,6 +159,20 @@ impl Dataset<f64> {
     /// # Errors
     ///
     /// [`Error::Empty`] without rows; else as [`stats`](Self::stats).
+    ///
+    /// # Cost
+    ///
+    /// As [`stats`](Self::stats).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.parallelize(vec![1.0, 2.0, 6.0]).mean()?, 3.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn mean(&self) -> Result<f64> {
         let job = self.begin("mean")?;
@@ -170,6 +184,20 @@ impl Dataset<f64> {
     /// # Errors
     ///
     /// As [`mean`](Self::mean).
+    ///
+    /// # Cost
+    ///
+    /// As [`stats`](Self::stats).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.parallelize(vec![1.0, 3.0]).variance()?, 1.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn variance(&self) -> Result<f64> {
         let job = self.begin("variance")?;
@@ -181,6 +209,20 @@ impl Dataset<f64> {
     /// # Errors
     ///
     /// As [`mean`](Self::mean).
+    ///
+    /// # Cost
+    ///
+    /// As [`stats`](Self::stats).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.parallelize(vec![1.0, 5.0]).stdev()?, 2.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn stdev(&self) -> Result<f64> {
         let job = self.begin("stdev")?;
@@ -192,6 +234,20 @@ impl Dataset<f64> {
     /// # Errors
     ///
     /// As [`mean`](Self::mean).
+    ///
+    /// # Cost
+    ///
+    /// As [`stats`](Self::stats).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.parallelize(vec![1.0, 3.0]).sample_variance()?, 2.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn sample_variance(&self) -> Result<f64> {
         let job = self.begin("sample_variance")?;
@@ -203,6 +259,20 @@ impl Dataset<f64> {
     /// # Errors
     ///
     /// As [`mean`](Self::mean).
+    ///
+    /// # Cost
+    ///
+    /// As [`stats`](Self::stats).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// assert_eq!(ctx.parallelize(vec![0.0, 2.0, 4.0]).sample_stdev()?, 2.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn sample_stdev(&self) -> Result<f64> {
         let job = self.begin("sample_stdev")?;

@@ -14,6 +14,10 @@ impl<T: Data> Dataset<T> {
     ///
     /// Partitions keep their homes, so nothing is sent.
     ///
+    /// # Cost
+    ///
+    /// No pass, nothing moves: the partitions of both follow one another and keep their homes.
+    ///
     /// # Examples
     ///
     /// ```
@@ -31,6 +35,10 @@ impl<T: Data> Dataset<T> {
 
 impl Context {
     /// The rows of all `datasets`, one after the other. Without any, an empty dataset.
+    ///
+    /// # Cost
+    ///
+    /// No pass, nothing moves: the partitions of both follow one another and keep their homes.
     #[track_caller]
     pub fn union<T: Data>(&self, datasets: &[Dataset<T>]) -> Dataset<T> {
         if datasets.is_empty() {

@@ -6,6 +6,10 @@ use crate::data::Data;
 impl<K: Data, V: Data> Dataset<(K, V)> {
     /// The keys.
     ///
+    /// # Cost
+    ///
+    /// As [`map`](Self::map).
+    ///
     /// # Examples
     ///
     /// ```
@@ -21,6 +25,21 @@ impl<K: Data, V: Data> Dataset<(K, V)> {
     }
 
     /// The values.
+    ///
+    /// # Cost
+    ///
+    /// As [`map`](Self::map).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let pairs = ctx.parallelize(vec![(1, 'a'), (2, 'b')]);
+    /// assert_eq!(pairs.values().collect()?, ['a', 'b']);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn values(&self) -> Dataset<V> {
         self.each(call("values"), |(_, value)| value)
@@ -55,6 +74,10 @@ impl<K: Data, V: Data> Dataset<(K, V)> {
     /// Replaces every value by the values that `f` makes of it, each with the key.
     ///
     /// A dataset that is placed by its keys stays so.
+    ///
+    /// # Cost
+    ///
+    /// As [`flat_map`](Self::flat_map); rows stay as they were placed.
     ///
     /// # Examples
     ///

@@ -7,4 +7,5 @@ mod chaos;
 mod counting;
 mod keyed;
 mod loss;
+mod several;
 mod summaries;
