@@ -14,12 +14,15 @@
 //! ```
 //!
 //! From the bottom up: [`Type`], [`Schema`], [`Value`] and vector columns; [`Batch`], a record
-//! batch that can move; [`Expr`], expressions that are values; [`Table`] and its operators;
+//! batch that can move; [`Expr`], expressions that are values; [`Aggregate`], what becomes of groups;
+//! [`Table`] and its operators;
 //! [`CsvReader`] and [`CsvWriter`].
 
+mod aggregate;
 mod batch;
 mod error;
 mod expr;
+mod keys;
 mod readers;
 mod schema;
 mod table;
@@ -27,13 +30,15 @@ mod value;
 mod vectors;
 mod writers;
 
+pub use aggregate::{Aggregate, count_rows};
 pub use batch::Batch;
 pub use error::{Error, Result};
 pub use expr::{Expr, Node, Then, When, coalesce, col, lit, null, when};
 pub use readers::{BadExample, ColumnReport, CsvFormat, CsvReader, OnBadRecord, ReadReport};
 pub use schema::{Field, Schema, Type, one_row};
 pub use table::{
-    ColumnSummary, Description, ExactMoments, NumberSummary, Preview, Table, TextSummary,
+    ColumnSummary, Description, ExactMoments, GroupBy, JoinType, NumberSummary, Preview, SortKey,
+    Table, TextSummary,
 };
 pub use value::Value;
 pub use vectors::{

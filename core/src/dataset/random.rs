@@ -220,8 +220,8 @@ impl Context {
     ///
     /// # fn main() -> firesteel_core::Result<()> {
     /// let ctx = firesteel_core::Context::local();
-    /// let numbers = ctx.random(Random::standard_normal(), 1_000, 4, 7)?;
-    /// assert_eq!(numbers.first()?, ctx.random(Random::standard_normal(), 1_000, 9, 7)?.first()?);
+    /// let numbers = ctx.random(Random::Normal, 1_000, 4, 7)?;
+    /// assert_eq!(numbers.first()?, ctx.random(Random::Normal, 1_000, 9, 7)?.first()?);
     /// # Ok(())
     /// # }
     /// ```

@@ -9,15 +9,21 @@
 //! |---|---|
 //! | `mod` | making tables, actions |
 //! | `operators` | columns and rows in, columns and rows out |
+//! | `place` | rows with equal keys to one partition |
+//! | `group_by`, `join`, `sort` | what needs that |
 //! | `split` | a random split by a key |
 //! | `describe` | one pass of statistics, over `exact` sums and counted `levels` |
 //! | `show` | the first rows as text |
 
 mod describe;
 mod exact;
+mod group_by;
+mod join;
 mod levels;
 mod operators;
+mod place;
 mod show;
+mod sort;
 mod split;
 
 use std::sync::Arc;
@@ -29,7 +35,10 @@ use firesteel_core::{Context, Dataset};
 
 pub use describe::{ColumnSummary, Description, NumberSummary, TextSummary};
 pub use exact::ExactMoments;
+pub use group_by::GroupBy;
+pub use join::JoinType;
 pub use show::Preview;
+pub use sort::SortKey;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -223,5 +232,7 @@ impl Table {
     }
 }
 
+#[cfg(test)]
+mod relational;
 #[cfg(test)]
 mod tests;

@@ -141,7 +141,7 @@ impl Table {
     }
 
     /// [`Table::map_batches`] for a change that is known to give the schema's columns.
-    fn map_known(
+    pub(super) fn map_known(
         &self,
         schema: Schema,
         change: impl Fn(&RecordBatch) -> Result<RecordBatch> + Send + Sync + 'static,
