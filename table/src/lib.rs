@@ -37,8 +37,8 @@ pub use expr::{Expr, Node, Then, When, coalesce, col, lit, null, when};
 pub use readers::{BadExample, ColumnReport, CsvFormat, CsvReader, OnBadRecord, ReadReport};
 pub use schema::{Field, Schema, Type, one_row};
 pub use table::{
-    ColumnSummary, Description, ExactMoments, GroupBy, JoinType, NumberSummary, Preview, SortKey,
-    Table, TextSummary,
+    ColumnSummary, Description, ExactMoments, Frame, GroupBy, JoinType, NumberSummary, Preview,
+    SortKey, Table, TextSummary, Window, Windows, dense_rank, rank, row_number,
 };
 pub use value::Value;
 pub use vectors::{

@@ -22,7 +22,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use accumulators::{Accumulator, accumulator};
+pub(crate) use accumulators::{Accumulator, Running, accumulator};
 
 use crate::error::{Error, Result};
 use crate::expr::Expr;

@@ -10,7 +10,7 @@
 //! | `mod` | making tables, actions |
 //! | `operators` | columns and rows in, columns and rows out |
 //! | `place` | rows with equal keys to one partition |
-//! | `group_by`, `join`, `sort` | what needs that |
+//! | `group_by`, `join`, `sort`, `window` | what needs that |
 //! | `split` | a random split by a key |
 //! | `describe` | one pass of statistics, over `exact` sums and counted `levels` |
 //! | `show` | the first rows as text |
@@ -25,6 +25,7 @@ mod place;
 mod show;
 mod sort;
 mod split;
+mod window;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub use group_by::GroupBy;
 pub use join::JoinType;
 pub use show::Preview;
 pub use sort::SortKey;
+pub use window::{Frame, Window, Windows, dense_rank, rank, row_number};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};

@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch,
 use firesteel_core::Context;
 use firesteel_core::testing::on_ranks_with;
 
-use super::{JoinType, SortKey, Table};
+use super::{Frame, JoinType, SortKey, Table, dense_rank, rank, row_number};
 use crate::batch::Batch;
 use crate::{Error, Schema, Value, col, count_rows, lit};
 
@@ -232,7 +232,7 @@ fn aggregates_of_groups_are_those_of_loops() {
                     let at = 0.3 * last as f64;
                     let (low, high) =
                         (k[at.floor() as usize], k[(at.floor() as usize + 1).min(last)]);
-                    if at.fract() == 0.0 || low == high {
+                    if at.fract() <= 0.0 || low >= high {
                         low
                     } else {
                         low + at.fract() * (high - low)
@@ -389,6 +389,125 @@ fn joins_of_every_kind_are_those_of_two_loops() {
 }
 
 #[test]
+fn windows_are_those_of_loops() {
+    let frames = [
+        Frame::Whole,
+        Frame::Running,
+        Frame::rows(-2, 1),
+        Frame::rows(3, 1),
+        Frame::rows(i64::MIN, i64::MAX),
+        Frame::range(-5.0, -1.0),
+        Frame::range(-0.5, f64::INFINITY),
+    ];
+    for rows in [0, 1, 40, 260] {
+        let input = sample(rows, 7);
+        for by in [&["s"][..], &[], &["ok", "s"]] {
+            let found = agreed(std::slice::from_ref(&input), |tables| {
+                let over = frames.iter().enumerate().flat_map(|(i, &frame)| {
+                    let named = |what: &str| format!("{what}{i}");
+                    [
+                        count_rows().over(frame).alias(named("rows")),
+                        col("id").sum().over(frame).alias(named("sum")),
+                        col("x").max().over(frame).alias(named("max")),
+                        col("x").first().over(frame).alias(named("first")),
+                        col("s").last().over(frame).alias(named("last")),
+                        col("k").median().over(frame).alias(named("median")),
+                    ]
+                });
+                let some = [
+                    row_number().alias("number"),
+                    rank(),
+                    dense_rank(),
+                    col("id").lag(2).alias("lag"),
+                    col("s").lead(1),
+                ];
+                let windows = tables[0].window(by, ["k"]).unwrap();
+                windows.with_columns(some.into_iter().chain(over)).unwrap()
+            });
+            let mut expected: Vec<Row> = Vec::new();
+            for mut group in groups(&input, by).into_values() {
+                group.sort_by(|a, b| cell_order(&a[1], &b[1], false, false));
+                let order = |at: usize| match group[at][1] {
+                    Value::I64(k) => Some(k as f64),
+                    _ => None,
+                };
+                for at in 0..group.len() {
+                    let mut row = group[at].clone();
+                    let before = (0..at).filter(|&i| group[i][1] != group[at][1]).count();
+                    let mut orders: Vec<String> =
+                        (0..=at).map(|i| key_text(&group[i][1])).collect();
+                    orders.dedup();
+                    row.extend([at + 1, before + 1, orders.len()].map(|n| Value::I64(n as i64)));
+                    let there = |i: Option<usize>, column: usize| {
+                        i.and_then(|i| group.get(i)).map_or(Value::Null, |row| row[column].clone())
+                    };
+                    row.extend([there(at.checked_sub(2), 0), there(Some(at + 1), 2)]);
+                    for frame in &frames {
+                        let members: Vec<Row> = (0..group.len())
+                            .filter(|&i| match *frame {
+                                Frame::Whole => true,
+                                Frame::Running => i <= at,
+                                Frame::Rows { from, to } => {
+                                    let away = i as i128 - at as i128;
+                                    away >= i128::from(from) && away <= i128::from(to)
+                                }
+                                Frame::Range { from, to } => {
+                                    let away = order(i).zip(order(at)).map(|(i, at)| i - at);
+                                    away.is_some_and(|away| away >= from && away <= to)
+                                }
+                            })
+                            .map(|i| group[i].clone())
+                            .collect();
+                        let (ids, x) = (floats(&members, 0), ordered(&floats(&members, 3)));
+                        let k = ordered(&floats(&members, 1));
+                        row.push(Value::I64(members.len() as i64));
+                        let sum = Value::I64(ids.iter().sum::<f64>() as i64);
+                        row.push(if ids.is_empty() { Value::Null } else { sum });
+                        row.push(or_null(x.last().map(|x| x + 0.0)));
+                        row.push(members.first().map_or(Value::Null, |row| row[3].clone()));
+                        row.push(members.last().map_or(Value::Null, |row| row[2].clone()));
+                        let middle = k
+                            .len()
+                            .checked_sub(1)
+                            .map(|last| f64::midpoint(k[last / 2], k[last.div_ceil(2)]));
+                        row.push(or_null(middle));
+                    }
+                    expected.push(row);
+                }
+            }
+            let (mut found, mut expected) = (found, shown(&expected));
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected, "{rows} rows by {by:?}");
+        }
+    }
+}
+
+#[test]
+fn running_aggregates_are_those_of_each_prefix() {
+    let input = sample(300, 4);
+    let functions: [fn(&str) -> crate::Aggregate; 7] = [
+        |name| col(name).count(),
+        |name| col(name).sum(),
+        |name| col(name).mean(),
+        |name| col(name).var(),
+        |name| col(name).std(),
+        |name| col(name).min(),
+        |name| col(name).max(),
+    ];
+    // A frame that begins before all rows takes the way of frames that move.
+    let found = |frame: Frame| {
+        agreed(std::slice::from_ref(&input), |tables| {
+            let windows = functions.iter().zip(0..).flat_map(|(function, i)| {
+                ["x", "k", "ok"].map(|name| function(name).over(frame).alias(format!("{name}{i}")))
+            });
+            tables[0].window(&["s"], ["id"]).unwrap().with_columns(windows).unwrap()
+        })
+    };
+    assert_eq!(found(Frame::Running), found(Frame::rows(-1_000_000, 0)));
+}
+
+#[test]
 fn columns_of_a_join_are_named_and_keys_of_other_names_stay() {
     let ctx = Context::local();
     let table = spread(&ctx, &sample(20, 0), 7, 3);
@@ -419,6 +538,13 @@ fn what_makes_no_sense_is_refused_by_name() {
     let error = text(table.join(&other, &["k"], JoinType::Inner));
     assert!(error.contains("`k` is f64, expected i64, as on the left"), "{error}");
     assert!(text(table.sort(["nothing"])).contains("no column `nothing`"));
+    let windows = |order: Vec<SortKey>| {
+        let windows = table.window(&["k"], order).unwrap();
+        text(windows.with_columns([count_rows().over(Frame::range(-1.0, 0.0))]))
+    };
+    assert!(windows(vec!["s".into()]).contains("one number in ascending order"));
+    assert!(windows(vec![SortKey::descending(col("x"))]).contains("one number in ascending order"));
+    assert!(windows(vec![]).contains("one number in ascending order"));
     // What only rows can show comes with the action, and names the aggregate.
     let large = table.with_column("n", lit(i64::MAX)).unwrap().agg([col("n").sum()]).unwrap();
     let error = large.count().unwrap_err().to_string();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SortOptions;
 use firesteel_core::Error as CoreError;
 use serde::de::Visitor;
@@ -48,6 +49,23 @@ impl SortKey {
     /// Puts nulls before everything else.
     pub fn nulls_first(self) -> Self {
         Self { nulls_first: true, ..self }
+    }
+
+    /// Its type and its order, if it has one.
+    pub(crate) fn check(&self, schema: &crate::Schema) -> Result<(Type, SortOptions)> {
+        let of = self.expr.output_type(schema)?;
+        if matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
+            return Err(Error::mismatch(&self.expr, "something with an order", Some(of)));
+        }
+        Ok((of, self.options()))
+    }
+
+    pub(crate) fn is_descending(&self) -> bool {
+        self.descending
+    }
+
+    pub(crate) fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+        self.expr.evaluate(batch)
     }
 
     fn options(&self) -> SortOptions {
@@ -106,14 +124,7 @@ impl Table {
     /// ```
     pub fn sort<K: Into<SortKey>>(&self, by: impl IntoIterator<Item = K>) -> Result<Self> {
         let by: Vec<SortKey> = by.into_iter().map(Into::into).collect();
-        let mut types = Vec::new();
-        for key in &by {
-            let of = key.expr.output_type(&self.schema)?;
-            if matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
-                return Err(Error::mismatch(&key.expr, "something with an order", Some(of)));
-            }
-            types.push((of, key.options()));
-        }
+        let types = by.iter().map(|key| key.check(&self.schema)).collect::<Result<Vec<_>>>()?;
         if by.is_empty() {
             return Ok(self.clone());
         }
@@ -153,7 +164,7 @@ fn pack(
     keys: &Keys,
     whole: &Keys,
 ) -> Result<Vec<(Packed, Packed)>> {
-    let columns = by.iter().map(|key| key.expr.evaluate(batch)).collect::<Result<Vec<_>>>()?;
+    let columns = by.iter().map(|key| key.evaluate(batch)).collect::<Result<Vec<_>>>()?;
     let (keys, rows) = (keys.rows(&columns)?, whole.exact_rows(batch.columns())?);
     let packed = |(key, row): (arrow_row::Row<'_>, arrow_row::Row<'_>)| {
         (Packed(key.data().into()), Packed(row.data().into()))
