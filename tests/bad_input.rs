@@ -296,7 +296,8 @@ fn a_full_disk() {
     std::fs::write(&path, "old").unwrap();
     let error = refusal(|ctx| {
         let stays = Stays::new(&(HEADER.to_owned() + &"50,1.5,none,1\n".repeat(100_000)));
-        Ok(read(ctx, &stays.path())?.write_csv(&path)?)
+        let over = CsvWriter::new().mode(WriteMode::Overwrite);
+        Ok(over.write(&read(ctx, &stays.path())?, &path)?)
     });
     file_error(error, "scores.csv", "No space left");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");

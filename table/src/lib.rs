@@ -40,4 +40,4 @@ pub use vectors::{
     DenseVectors, SparseVectorBuilder, SparseVectors, dense_vector_column, dense_vectors,
     sparse_vector_column, sparse_vectors,
 };
-pub use writers::CsvWriter;
+pub use writers::{CsvWriter, Output, WriteMode};

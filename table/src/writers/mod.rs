@@ -1,5 +1,17 @@
 //! Tables to files.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `mode`, `target` | what becomes of what is there, files and folders that appear whole |
+//! | `keys` | folders named by values |
+//! | `output` | one file or a folder of parts, whatever the format |
+//! | the rest | one format each |
 
 mod csv;
+pub(crate) mod keys;
+mod mode;
+mod output;
+pub(crate) mod target;
 
 pub use csv::CsvWriter;
+pub use mode::{Output, WriteMode};
