@@ -9,6 +9,7 @@ use firesteel::core::testing::on_ranks;
 use firesteel::ml::classification::DroppedBecause;
 use firesteel::ml::{Error, Result};
 use firesteel::prelude::*;
+use firesteel::table::{CsvWriter, WriteMode};
 use tempfile::TempDir;
 
 use crate::support::SmallDisk;

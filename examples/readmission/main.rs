@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use firesteel::datasets::readmission::Readmission;
 use firesteel::ml::pipeline::PipelineModel;
 use firesteel::prelude::*;
+use firesteel::table::{CsvWriter, WriteMode};
 use words::Words;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;

@@ -30,7 +30,9 @@ mod writers;
 pub use batch::Batch;
 pub use error::{Error, Result};
 pub use expr::{Expr, Node, Then, When, coalesce, col, lit, null, when};
-pub use readers::{BadExample, ColumnReport, CsvFormat, CsvReader, OnBadRecord, ReadReport};
+pub use readers::{
+    BadExample, ColumnReport, CsvFormat, CsvReader, OnBadRecord, ParquetReader, ReadReport,
+};
 pub use schema::{Field, Schema, Type, one_row};
 pub use table::{
     ColumnSummary, Description, ExactMoments, NumberSummary, Preview, Table, TextSummary,
@@ -40,4 +42,4 @@ pub use vectors::{
     DenseVectors, SparseVectorBuilder, SparseVectors, dense_vector_column, dense_vectors,
     sparse_vector_column, sparse_vectors,
 };
-pub use writers::{CsvWriter, Output, WriteMode};
+pub use writers::{CsvWriter, Output, ParquetCompression, ParquetWriter, WriteMode};

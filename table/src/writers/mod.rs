@@ -11,7 +11,9 @@ mod csv;
 pub(crate) mod keys;
 mod mode;
 mod output;
+mod parquet;
 pub(crate) mod target;
 
 pub use csv::CsvWriter;
 pub use mode::{Output, WriteMode};
+pub use parquet::{ParquetCompression, ParquetWriter};
