@@ -1,0 +1,7 @@
+//! Formats: what is written reads back to the bit, alone and on three ranks, in every mode and
+//! layout; damaged files are typed errors; other programs' files are read, and read ours.
+
+mod damage;
+mod modes;
+mod parquet;
+mod support;
