@@ -31,7 +31,8 @@ pub use batch::Batch;
 pub use error::{Error, Result};
 pub use expr::{Expr, Node, Then, When, coalesce, col, lit, null, when};
 pub use readers::{
-    BadExample, ColumnReport, CsvFormat, CsvReader, OnBadRecord, ParquetReader, ReadReport,
+    BadExample, ColumnReport, CsvFormat, CsvReader, IpcReader, JsonReader, LibsvmReader,
+    OnBadRecord, ParquetReader, ReadReport,
 };
 pub use schema::{Field, Schema, Type, one_row};
 pub use table::{
@@ -42,4 +43,7 @@ pub use vectors::{
     DenseVectors, SparseVectorBuilder, SparseVectors, dense_vector_column, dense_vectors,
     sparse_vector_column, sparse_vectors,
 };
-pub use writers::{CsvWriter, Output, ParquetCompression, ParquetWriter, WriteMode};
+pub use writers::{
+    CsvWriter, IpcCompression, IpcWriter, JsonWriter, LibsvmWriter, Output, ParquetCompression,
+    ParquetWriter, WriteMode,
+};

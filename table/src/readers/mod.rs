@@ -3,13 +3,20 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `listing`, `keys` | which files a path means, columns from the names of their folders |
+//! | `columns` | columns of files that must agree, those that are asked for, a filter |
+//! | `lines` | text, a record a line: splits, policies, columns that grow |
 //! | `together` | what ranks do alike: agreement, panics of decoders as errors |
 //! | `pruning` | what bounds of values say of a condition |
 //! | `report` | what was found on reading |
 //! | the rest | one format each |
 
+mod columns;
 pub(crate) mod csv;
+mod ipc;
+mod json;
 mod keys;
+mod libsvm;
+mod lines;
 mod listing;
 mod parquet;
 mod pruning;
@@ -17,5 +24,8 @@ mod report;
 mod together;
 
 pub use csv::{CsvFormat, CsvReader, OnBadRecord};
+pub use ipc::IpcReader;
+pub use json::JsonReader;
+pub use libsvm::LibsvmReader;
 pub use parquet::ParquetReader;
 pub use report::{BadExample, ColumnReport, ReadReport};

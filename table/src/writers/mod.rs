@@ -8,12 +8,18 @@
 //! | the rest | one format each |
 
 mod csv;
+mod ipc;
+mod json;
 pub(crate) mod keys;
+mod libsvm;
 mod mode;
 mod output;
 mod parquet;
 pub(crate) mod target;
 
 pub use csv::CsvWriter;
+pub use ipc::{IpcCompression, IpcWriter};
+pub use json::JsonWriter;
+pub use libsvm::LibsvmWriter;
 pub use mode::{Output, WriteMode};
 pub use parquet::{ParquetCompression, ParquetWriter};

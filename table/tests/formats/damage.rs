@@ -16,7 +16,7 @@ fn read_all(table: &Table) -> Result<(Schema, u64)> {
 }
 
 /// Changes the file at seeded places, and cuts it, so many times.
-pub fn survives(bytes: &[u8], name: &str, read: Read, times: u64) {
+pub(crate) fn survives(bytes: &[u8], name: &str, read: Read, times: u64) {
     let ctx = Context::builder().threads(1).build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);

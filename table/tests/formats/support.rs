@@ -11,10 +11,10 @@ use firesteel_table::{
 };
 
 /// Draws from a seed.
-pub struct Draws(pub u64);
+pub(crate) struct Draws(pub(crate) u64);
 
 impl Draws {
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0) % n
     }
@@ -39,7 +39,7 @@ impl Draws {
 }
 
 /// Rows with all types of single values; nulls, empty texts and all kinds of floats among them.
-pub fn plain(seed: u64, rows: usize) -> RecordBatch {
+pub(crate) fn plain(seed: u64, rows: usize) -> RecordBatch {
     let mut draws = Draws(seed);
     let columns: Vec<(&str, ArrayRef)> = vec![
         (
@@ -74,7 +74,7 @@ pub fn plain(seed: u64, rows: usize) -> RecordBatch {
 }
 
 /// [`plain`] with a column of dense and one of sparse vectors.
-pub fn all_types(seed: u64, rows: usize) -> RecordBatch {
+pub(crate) fn all_types(seed: u64, rows: usize) -> RecordBatch {
     let mut draws = Draws(seed ^ 0xff);
     let plain = plain(seed, rows);
     let numbers = (0..rows * 3).map(|_| draws.float()).collect();
@@ -103,7 +103,7 @@ pub fn all_types(seed: u64, rows: usize) -> RecordBatch {
 }
 
 /// The rows in batches of `size`, over so many partitions.
-pub fn table(ctx: &Context, rows: &RecordBatch, size: usize, partitions: usize) -> Table {
+pub(crate) fn table(ctx: &Context, rows: &RecordBatch, size: usize, partitions: usize) -> Table {
     let starts = (0..rows.num_rows()).step_by(size);
     let batches: Vec<Batch> =
         starts.map(|at| Batch(rows.slice(at, size.min(rows.num_rows() - at)))).collect();
@@ -112,12 +112,12 @@ pub fn table(ctx: &Context, rows: &RecordBatch, size: usize, partitions: usize) 
 }
 
 /// Every value of the table, told apart to the bit: NaN is NaN, and `-0` is not `0`.
-pub fn told(table: &Table) -> Vec<String> {
+pub(crate) fn told(table: &Table) -> Vec<String> {
     rows_told(&table.to_batch().unwrap())
 }
 
 /// The rows as text.
-pub fn rows_told(batch: &RecordBatch) -> Vec<String> {
+pub(crate) fn rows_told(batch: &RecordBatch) -> Vec<String> {
     let row = |row: usize| {
         let cell = |column: &ArrayRef| {
             let value = firesteel_table::Value::at(column, row);
@@ -129,7 +129,7 @@ pub fn rows_told(batch: &RecordBatch) -> Vec<String> {
 }
 
 /// All files below a folder with their bytes, hidden ones too, by their paths from there.
-pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(below) = open.pop() {
@@ -148,6 +148,6 @@ pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The names of [`files`].
-pub fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     files(folder).into_iter().map(|(name, _)| name).collect()
 }

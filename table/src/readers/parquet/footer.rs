@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::Schema as ArrowSchema;
 use firesteel_core::Error as CoreError;
 use firesteel_core::storage::Input;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
@@ -13,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::source::Source;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::readers::columns::FileColumns;
 use crate::readers::pruning::Bounds;
 use crate::readers::together::{damaged, guarded};
-use crate::schema::{Field, Schema, Type};
+use crate::schema::{Schema, Type};
 
 /// The files of a table; what a rank has read of a footer it keeps.
 #[derive(Debug)]
@@ -77,38 +77,10 @@ impl Files {
     }
 }
 
-/// A column of a file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Column {
-    pub(super) name: String,
-    /// The table's type, or the name of an Arrow type that tables do not hold.
-    of: Result<Type, String>,
-}
-
-impl Column {
-    pub(super) fn field(&self) -> Result<Field> {
-        match &self.of {
-            Ok(of) => Ok(Field::new(&self.name, *of)),
-            Err(found) => {
-                let (column, found) = (self.name.clone(), found.clone());
-                Err(Error::UnsupportedType { column, found })
-            }
-        }
-    }
-
-    fn told(&self) -> String {
-        match &self.of {
-            Ok(of) => of.to_string(),
-            Err(found) => found.clone(),
-        }
-    }
-}
-
 /// What all ranks need to know of a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Footer {
-    pub(super) file: String,
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: FileColumns,
     pub(super) groups: Vec<GroupFacts>,
 }
 
@@ -142,21 +114,7 @@ impl Footer {
     pub(super) fn of(files: &Files, file: usize, asked: &[String]) -> Result<Self, CoreError> {
         let footer = files.footer(file)?;
         let name = files.name(file);
-        let column = |field: &arrow_schema::FieldRef| {
-            let alone = ArrowSchema::new(vec![field.clone()]);
-            let of = match Schema::from_arrow(&alone) {
-                Ok(schema) => Ok(schema.fields()[0].data_type),
-                Err(_) => Err(field.data_type().to_string()),
-            };
-            Column { name: field.name().clone(), of }
-        };
-        let columns: Vec<Column> = footer.schema().fields().iter().map(column).collect();
-        if let Some(twice) = columns.iter().enumerate().find(|(i, column)| {
-            columns[..*i].iter().any(|earlier| earlier.name == column.name)
-        }) {
-            let message = format!("two columns have the name `{}`", twice.1.name);
-            return Err(CoreError::file(name, message));
-        }
+        let columns = FileColumns::of(name, footer.schema())?;
         let group = |group: &parquet::file::metadata::RowGroupMetaData| GroupFacts {
             rows: group.num_rows() as u64,
             bytes: group.total_byte_size() as u64,
@@ -165,50 +123,14 @@ impl Footer {
         let mut groups: Vec<GroupFacts> =
             footer.metadata().row_groups().iter().map(group).collect();
         for name in asked {
-            let column = columns.iter().find(|column| column.name == *name);
-            let Some(Ok(of)) = column.map(|column| &column.of) else { continue };
+            let Some(of) = columns.type_of(name) else { continue };
             // Statistics only save work: without them the rows are looked at.
-            let Ok(facts) = guarded(files.name(file), || facts(&footer, name, *of)) else { continue };
+            let Ok(facts) = guarded(files.name(file), || facts(&footer, name, of)) else { continue };
             for (group, (cells, nulls)) in groups.iter_mut().zip(facts) {
                 group.facts.push((name.clone(), cells, nulls));
             }
         }
-        Ok(Self { file: name.to_owned(), columns, groups })
-    }
-
-    /// Checks that the columns are those of the first file, or that those of `wanted` are.
-    pub(super) fn agrees(&self, first: &Self, wanted: Option<&Schema>) -> Result<(), CoreError> {
-        let differs = |message: String| Err(CoreError::file(&*self.file, message));
-        for column in &first.columns {
-            if wanted.is_some_and(|wanted| !wanted.contains(&column.name)) {
-                continue;
-            }
-            match self.columns.iter().find(|own| own.name == column.name) {
-                None => {
-                    return differs(format!(
-                        "has no column `{}`, which {} has",
-                        column.name, first.file
-                    ));
-                }
-                Some(own) if own.of != column.of => {
-                    return differs(format!(
-                        "its column `{}` is {}, but {} in {}",
-                        own.name,
-                        own.told(),
-                        column.told(),
-                        first.file
-                    ));
-                }
-                Some(_) => {}
-            }
-        }
-        let known = |own: &&Column| first.columns.iter().any(|column| column.name == own.name);
-        match self.columns.iter().find(|own| !known(own)) {
-            Some(own) if wanted.is_none() => {
-                differs(format!("has a column `{}`, which {} has not", own.name, first.file))
-            }
-            _ => Ok(()),
-        }
+        Ok(Self { columns, groups })
     }
 }
 

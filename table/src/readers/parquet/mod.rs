@@ -17,15 +17,15 @@ mod source;
 use std::path::Path;
 use std::sync::Arc;
 
-use firesteel_core::{Context, Error as CoreError};
+use firesteel_core::Context;
 
+use super::columns::Chosen;
 use super::keys::KeyColumns;
-use super::pruning::{Bounds, may_hold};
-use super::together::agreed;
 use super::listing;
+use super::together::agreed;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
-use crate::schema::{Field, Schema, Type};
+use crate::schema::Type;
 use crate::table::{BATCH_ROWS, Table};
 use footer::{Files, Footer};
 use rows::{Group, Plan, RowGroups};
@@ -154,9 +154,11 @@ impl ParquetReader {
             Ok(std::iter::once(Footer::of(&to_read, file, &asked)))
         });
         let footers = footers.collect()?;
-        let plan = self.plan(&files, keys, &footers)?;
-        let groups = self.groups(&plan, &footers)?;
-        let schema = plan.schema.clone();
+        let own: Vec<_> = footers.iter().map(|footer| &footer.columns).collect();
+        let chosen = Chosen::new(keys, &own, self.columns.as_deref(), self.filter.as_ref())?;
+        let groups = self.groups(&chosen, &footers);
+        let schema = chosen.schema.clone();
+        let plan = Plan { files, chosen, batch_rows: self.batch_rows };
         let (plan, groups) = (Arc::new(plan), Arc::new(groups));
         let batches = ctx.generate("parquet", groups.len().max(1), move |partition| {
             let groups = groups.get(partition).cloned().unwrap_or_default();
@@ -169,81 +171,20 @@ impl ParquetReader {
         if self.batch_rows == 0 {
             return Err(Error::parameter("batch_rows", 0, "at least 1"));
         }
-        match self.key_types.iter().find(|(_, of)| {
-            matches!(of, Type::Vector(_) | Type::SparseVector(_))
-        }) {
-            Some((name, of)) => Err(Error::mismatch(name, "a type of single values", Some(*of))),
-            None => Ok(()),
-        }
-    }
-
-    /// Which columns are read of the files, and which are put out.
-    fn plan(&self, files: &Arc<Files>, keys: KeyColumns, footers: &[Footer]) -> Result<Plan> {
-        let first = &footers[0];
-        let is_key = |name: &str| keys.fields.iter().any(|field| field.name == name);
-        if let Some(column) = first.columns.iter().find(|column| is_key(&column.name)) {
-            let message = format!("has a column `{}`, as its folders do", column.name);
-            return Err(CoreError::file(&*first.file, message).into());
-        }
-        let known = || {
-            let own = first.columns.iter().map(|column| column.name.as_str());
-            own.chain(keys.fields.iter().map(|field| field.name.as_str()))
-        };
-        let out: Vec<String> = match &self.columns {
-            Some(columns) => columns.clone(),
-            None => known().map(str::to_owned).collect(),
-        };
-        let field = |name: &str| -> Result<Field> {
-            if let Some(key) = keys.fields.iter().find(|field| field.name == name) {
-                return Ok(key.clone());
-            }
-            let column = first.columns.iter().find(|column| column.name == name);
-            let column = column.ok_or_else(|| Error::unknown_column(name, known()))?;
-            column.field()
-        };
-        let schema = Schema::new(out.iter().map(|name| field(name)).collect::<Result<_>>()?)?;
-        let mut all = schema.clone();
-        if let Some(filter) = &self.filter {
-            for name in filter.columns() {
-                if !all.contains(name) {
-                    all = all.with_field(field(name)?);
-                }
-            }
-            let of = filter.output_type(&all)?;
-            if of != Type::Bool {
-                return Err(Error::mismatch(filter, "bool", Some(of)));
-            }
-        }
-        for footer in &footers[1..] {
-            footer.agrees(first, self.columns.as_ref().map(|_| &all))?;
-        }
-        Ok(Plan {
-            files: Arc::clone(files),
-            keys,
-            schema,
-            all,
-            filter: self.filter.clone(),
-            batch_rows: self.batch_rows,
-        })
+        Ok(())
     }
 
     /// The row groups that can have rows that meet the condition, in partitions.
-    fn groups(&self, plan: &Plan, footers: &[Footer]) -> Result<Vec<Vec<Group>>> {
+    fn groups(&self, chosen: &Chosen, footers: &[Footer]) -> Vec<Vec<Group>> {
         let mut partitions: Vec<Vec<Group>> = Vec::new();
         let mut bytes = 0_u64;
         for (file, footer) in footers.iter().enumerate() {
             for (number, group) in footer.groups.iter().enumerate() {
-                let bounds = |name: &str| match plan.keys.cell(file, name) {
-                    Some(cell) => Some(Bounds {
-                        min: Some(Arc::clone(cell)),
-                        max: Some(Arc::clone(cell)),
-                        may_be_nan: false,
-                        nulls: Some(if cell.is_null(0) { group.rows } else { 0 }),
-                        rows: group.rows,
-                    }),
-                    None => group.bounds(name, plan.all.type_of(name).ok()?),
+                let bounds = |name: &str| {
+                    let of = chosen.all.type_of(name).ok()?;
+                    chosen.key_bounds(file, name, group.rows).or_else(|| group.bounds(name, of))
                 };
-                let is_read = plan.filter.as_ref().is_none_or(|filter| may_hold(filter, &bounds));
+                let is_read = chosen.may_hold(&bounds);
                 if group.rows == 0 || !is_read {
                     continue;
                 }
@@ -260,6 +201,6 @@ impl ParquetReader {
                 }
             }
         }
-        Ok(partitions)
+        partitions
     }
 }

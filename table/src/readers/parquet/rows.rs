@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
 use firesteel_core::Error as CoreError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -11,11 +10,9 @@ use parquet::arrow::arrow_reader::{
 
 use super::footer::Files;
 use crate::batch::Batch;
-use crate::error::{Error, Result};
-use crate::expr::Expr;
-use crate::readers::keys::KeyColumns;
+use crate::error::Result;
+use crate::readers::columns::Chosen;
 use crate::readers::together::{damaged, guarded};
-use crate::schema::Schema;
 
 /// A row group to be read.
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +26,7 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) files: Arc<Files>,
-    pub(super) keys: KeyColumns,
-    /// The columns that are put out.
-    pub(super) schema: Schema,
-    /// The same, and those that the filter needs.
-    pub(super) all: Schema,
-    pub(super) filter: Option<Expr>,
+    pub(super) chosen: Chosen,
     pub(super) batch_rows: usize,
 }
 
@@ -71,54 +63,17 @@ impl Plan {
     fn mask(&self, footer: &ArrowReaderMetadata, only: Option<&str>) -> ProjectionMask {
         let is_wanted = |name: &str| match only {
             Some(only) => name == only,
-            None => self.all.contains(name),
+            None => self.chosen.all.contains(name),
         };
         let fields = footer.schema().fields().iter().enumerate();
         let roots = fields.filter(|(_, field)| is_wanted(field.name())).map(|(i, _)| i);
         ProjectionMask::roots(footer.parquet_schema(), roots)
     }
 
-    /// The table's rows of what was decoded.
-    fn rows(&self, group: Group, decoded: &RecordBatch) -> Result<RecordBatch> {
-        let rows = decoded.num_rows();
-        let column = |name: &str| -> Result<ArrayRef> {
-            match self.keys.column(group.file, name, rows) {
-                Some(column) => column,
-                None => decoded
-                    .column_by_name(name)
-                    .cloned()
-                    .ok_or_else(|| Error::unknown_column(name, self.all.names())),
-            }
-        };
-        let mut fields = Vec::with_capacity(self.all.len());
-        let mut columns = Vec::with_capacity(self.all.len());
-        let arrow = self.all.to_arrow();
-        for field in arrow.fields() {
-            let own = decoded.schema_ref().field_with_name(field.name());
-            let column = column(field.name())?;
-            fields.push(match own {
-                Ok(own) => Arc::new(own.clone()),
-                Err(_) => Arc::clone(field),
-            });
-            columns.push(column);
-        }
-        let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows));
-        let own = Arc::new(arrow_schema::Schema::new(fields));
-        let batch = RecordBatch::try_new_with_options(own, columns, &options)
-            .map_err(Error::arrow("making a batch"))?;
-        let batch = self.all.conform(&batch)?;
-        let Some(filter) = &self.filter else { return Ok(batch) };
-        let keep = filter.selection(&batch)?;
-        let places: Vec<usize> = (0..self.schema.len()).collect(); // they come first
-        let batch = batch.project(&places).map_err(Error::arrow("selecting columns"))?;
-        arrow_select::filter::filter_record_batch(&batch, &keep)
-            .map_err(Error::arrow("filtering rows"))
-    }
-
     /// The error of a row group, with the column that it comes from if one alone gives it too.
     fn blamed(&self, group: Group, error: CoreError) -> CoreError {
         let CoreError::Damaged { what, message } = error else { return error };
-        let guilty = self.all.names().filter(|name| self.keys.cell(group.file, name).is_none()).find(|name| {
+        let guilty = self.chosen.own_names().find(|name| {
             let rows = self.open(group, Some(name)).and_then(|reader| {
                 let mut reader = reader;
                 guarded(&what, || reader.try_fold(0, |sum, batch| batch.map(|batch| sum + batch.num_rows())))
@@ -158,7 +113,7 @@ impl RowGroups {
             match decoded.map_err(|error| self.plan.blamed(*group, error))? {
                 Some(decoded) => {
                     *read += decoded.num_rows() as u64;
-                    return Ok(Some(Batch(self.plan.rows(*group, &decoded)?)));
+                    return Ok(Some(Batch(self.plan.chosen.rows(group.file, &decoded)?)));
                 }
                 None if *read == group.rows => self.open = None,
                 None => {
