@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use firesteel_core::Context;
-use firesteel_table::{Error, ParquetReader, ParquetWriter, Result, Schema, Table};
+use firesteel_table::{
+    CsvReader, CsvWriter, Error, IpcCompression, IpcReader, IpcWriter, JsonReader, JsonWriter,
+    LibsvmReader, LibsvmWriter, ParquetReader, ParquetWriter, Result, Schema, Table,
+};
 
-use crate::support::{Draws, all_types, table};
+use crate::support::{Draws, all_types, plain, table};
 
 /// Reads a file's rows; the schema with them.
 type Read = fn(&Context, &Path) -> Result<(Schema, u64)>;
@@ -80,4 +83,46 @@ fn damaged_parquet_files_are_errors() {
         writer.write(&table(&ctx, &all_types(2, 60), 60, 1), &path).unwrap();
         survives(&std::fs::read(&path).unwrap(), "a.parquet", parquet, 600);
     }
+}
+
+fn ipc(ctx: &Context, path: &Path) -> Result<(Schema, u64)> {
+    read_all(&IpcReader::new(path).read(ctx)?)
+}
+
+#[test]
+fn damaged_ipc_files_are_errors() {
+    let ctx = Context::local();
+    let folder = tempfile::tempdir().unwrap();
+    for compression in [IpcCompression::None, IpcCompression::Lz4, IpcCompression::Zstd] {
+        let path = folder.path().join(format!("{compression:?}"));
+        let writer = IpcWriter::new().compression(compression);
+        writer.write(&table(&ctx, &all_types(2, 60), 60, 1), &path).unwrap();
+        survives(&std::fs::read(&path).unwrap(), "a.arrow", ipc, 600);
+    }
+}
+
+#[test]
+fn damaged_texts_are_errors_or_other_rows() {
+    let ctx = Context::local();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let bytes = |name: &str| std::fs::read(path(name)).unwrap();
+    let rows = table(&ctx, &all_types(2, 40), 40, 1);
+    JsonWriter::new().write(&rows, path("a.json")).unwrap();
+    let json: Read = |ctx, path| read_all(&JsonReader::new(path).split_bytes(99).read(ctx)?);
+    survives(&bytes("a.json"), "a.json", json, 400);
+    JsonWriter::new().write(&rows, path("a.json.gz")).unwrap();
+    survives(&bytes("a.json.gz"), "a.json.gz", json, 200);
+    CsvWriter::new().null_token("?").write(&table(&ctx, &plain(2, 40), 40, 1), path("a.csv")).unwrap();
+    let csv: Read = |ctx, path| read_all(&CsvReader::new(path).split_bytes(99).read(ctx)?);
+    survives(&bytes("a.csv"), "a.csv", csv, 400);
+    let whole = rows.filter(firesteel_table::col("n").is_not_null()).unwrap();
+    let whole = whole.filter(firesteel_table::col("n").lt(100)).unwrap();
+    let writer = LibsvmWriter::new().label("n").features("dense");
+    writer.write(&whole, path("a.libsvm")).unwrap();
+    let libsvm: Read = |ctx, path| {
+        let table = LibsvmReader::new(path).num_features(3).split_bytes(99).read(ctx)?;
+        read_all(&table)
+    };
+    survives(&bytes("a.libsvm"), "a.libsvm", libsvm, 400);
 }

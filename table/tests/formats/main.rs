@@ -2,6 +2,9 @@
 //! layout; damaged files are typed errors; other programs' files are read, and read ours.
 
 mod damage;
+mod ipc;
+mod json;
+mod libsvm;
 mod modes;
 mod parquet;
 mod support;
