@@ -15,7 +15,8 @@
 //!
 //! From the bottom up: [`Type`], [`Schema`], [`Value`] and vector columns; [`Batch`], a record
 //! batch that can move; [`Expr`], expressions that are values; [`Table`] and its operators;
-//! [`CsvReader`] and [`CsvWriter`].
+//! [`CsvReader`], [`ParquetReader`], [`JsonReader`] and the other readers; a writer for each format, which
+//! share [`WriteMode`] and [`Output`].
 
 mod batch;
 mod error;
@@ -30,6 +31,8 @@ mod writers;
 pub use batch::Batch;
 pub use error::{Error, Result};
 pub use expr::{Expr, Node, Then, When, coalesce, col, lit, null, when};
+#[cfg(feature = "avro")]
+pub use readers::AvroReader;
 pub use readers::{
     BadExample, ColumnReport, CsvFormat, CsvReader, IpcReader, JsonReader, LibsvmReader,
     OnBadRecord, ParquetReader, ReadReport,
@@ -43,6 +46,8 @@ pub use vectors::{
     DenseVectors, SparseVectorBuilder, SparseVectors, dense_vector_column, dense_vectors,
     sparse_vector_column, sparse_vectors,
 };
+#[cfg(feature = "avro")]
+pub use writers::{AvroCompression, AvroWriter};
 pub use writers::{
     CsvWriter, IpcCompression, IpcWriter, JsonWriter, LibsvmWriter, Output, ParquetCompression,
     ParquetWriter, WriteMode,

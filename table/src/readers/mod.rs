@@ -10,6 +10,8 @@
 //! | `report` | what was found on reading |
 //! | the rest | one format each |
 
+#[cfg(feature = "avro")]
+mod avro;
 mod columns;
 pub(crate) mod csv;
 mod ipc;
@@ -23,6 +25,8 @@ mod pruning;
 mod report;
 mod together;
 
+#[cfg(feature = "avro")]
+pub use avro::AvroReader;
 pub use csv::{CsvFormat, CsvReader, OnBadRecord};
 pub use ipc::IpcReader;
 pub use json::JsonReader;

@@ -7,6 +7,8 @@
 //! | `output` | one file or a folder of parts, whatever the format |
 //! | the rest | one format each |
 
+#[cfg(feature = "avro")]
+mod avro;
 mod csv;
 mod ipc;
 mod json;
@@ -17,6 +19,8 @@ mod output;
 mod parquet;
 pub(crate) mod target;
 
+#[cfg(feature = "avro")]
+pub use avro::{AvroCompression, AvroWriter};
 pub use csv::CsvWriter;
 pub use ipc::{IpcCompression, IpcWriter};
 pub use json::JsonWriter;

@@ -126,3 +126,18 @@ fn damaged_texts_are_errors_or_other_rows() {
     };
     survives(&bytes("a.libsvm"), "a.libsvm", libsvm, 400);
 }
+
+#[test]
+#[cfg(feature = "avro")]
+fn damaged_avro_files_are_errors() {
+    use firesteel_table::{AvroCompression, AvroReader, AvroWriter};
+    let ctx = Context::local();
+    let folder = tempfile::tempdir().unwrap();
+    let avro: Read = |ctx, path| read_all(&AvroReader::new(path).read(ctx)?);
+    for compression in [AvroCompression::None, AvroCompression::Deflate, AvroCompression::Zstd] {
+        let path = folder.path().join(format!("{compression:?}"));
+        let rows = table(&ctx, &plain(2, 60), 60, 1).rename("s é", "s").unwrap();
+        AvroWriter::new().compression(compression).write(&rows, &path).unwrap();
+        survives(&std::fs::read(&path).unwrap(), "a.avro", avro, 400);
+    }
+}

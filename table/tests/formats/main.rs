@@ -1,6 +1,8 @@
 //! Formats: what is written reads back to the bit, alone and on three ranks, in every mode and
 //! layout; damaged files are typed errors; other programs' files are read, and read ours.
 
+#[cfg(feature = "avro")]
+mod avro;
 mod damage;
 mod ipc;
 mod json;
