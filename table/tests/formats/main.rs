@@ -4,6 +4,7 @@
 #[cfg(feature = "avro")]
 mod avro;
 mod damage;
+mod foreign;
 mod ipc;
 mod json;
 mod libsvm;
