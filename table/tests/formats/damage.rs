@@ -141,3 +141,40 @@ fn damaged_avro_files_are_errors() {
         survives(&std::fs::read(&path).unwrap(), "a.avro", avro, 400);
     }
 }
+
+/// Files with damage that random changes rarely hit; those called `sound` are what they say.
+#[test]
+fn the_corpus_is_errors_or_tables() {
+    let ctx = Context::builder().threads(1).build().unwrap();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/corpus");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() > 30);
+    for path in paths {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let read = match path.extension().unwrap().to_str().unwrap() {
+            "parquet" => parquet(&ctx, &path),
+            "arrow" => ipc(&ctx, &path),
+            #[cfg(feature = "avro")]
+            "avro" => firesteel_table::AvroReader::new(&path).read(&ctx).and_then(|t| read_all(&t)),
+            "json" => JsonReader::new(&path).read(&ctx).and_then(|table| read_all(&table)),
+            "libsvm" => LibsvmReader::new(&path).read(&ctx).and_then(|table| read_all(&table)),
+            "csv" => CsvReader::new(&path).read(&ctx).and_then(|table| read_all(&table)),
+            _ => continue,
+        };
+        match (name, read) {
+            ("sound", read) => assert_eq!(read.unwrap().1, 2, "{}", path.display()),
+            ("largest-index", read) => assert_eq!(read.unwrap().1, 1),
+            ("bytes-left-over", Ok((_, rows))) => assert_eq!(rows, 1),
+            (_, Ok(_)) => panic!("{} was read", path.display()),
+            (_, Err(Error::Core(firesteel_core::Error::Panic { message, .. }))) => {
+                panic!("{}: {message}", path.display())
+            }
+            (_, Err(error)) => {
+                let file = path.file_name().unwrap().to_str().unwrap();
+                assert!(error.to_string().contains(file), "{file}: {error}");
+            }
+        }
+    }
+}

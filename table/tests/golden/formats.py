@@ -1,6 +1,7 @@
 """Files that pyarrow and polars write, for table/tests/data; and what they read of ours.
 
     python table/tests/golden/formats.py write DIR     small files, and what is in them as JSON lines
+    python table/tests/golden/formats.py corpus DIR    damaged files, DIR/corpus, from what `write` wrote
     python table/tests/golden/formats.py check DIR     reads DIR/ours.*, compares with DIR/ours.jsonl
 
 Needs pyarrow and polars. The files under table/tests/data came from pyarrow 26.0 and polars 2.1.
@@ -69,6 +70,69 @@ def write(folder):
             print(json.dumps({name: word(value) for name, value in row.items()}), file=out)
 
 
+def corpus(folder):
+    """Damage that random changes rarely hit."""
+    out = folder / "corpus"
+    out.mkdir(exist_ok=True)
+
+    def put(name, data):
+        (out / name).write_bytes(data)
+
+    parquet = (folder / "pyarrow-zstd.parquet").read_bytes()
+    put("empty.parquet", b"")
+    put("magic-alone.parquet", b"PAR1PAR1")
+    put("footer-longer-than-file.parquet", parquet[:-8] + (2**31 - 1).to_bytes(4, "little") + b"PAR1")
+    put("footer-of-another.parquet", (folder / "polars.parquet").read_bytes()[:200] + parquet[-900:])
+    put("head-lost.parquet", parquet[300:])
+    put("encrypted-footer.parquet", parquet[:-4] + b"PARE")
+    checked = bytearray((folder / "pyarrow-v2.parquet").read_bytes())
+    checked[60] ^= 0x55
+    put("changed-below-a-checksum.parquet", bytes(checked))
+    ipc = (folder / "pyarrow-lz4.arrow").read_bytes()
+    put("empty.arrow", b"")
+    put("magic-alone.arrow", b"ARROW1\0\0" + b"\0" * 4 + b"ARROW1")
+    put("footer-longer-than-file.arrow", ipc[:-10] + (2**31 - 1).to_bytes(4, "little") + b"ARROW1")
+    put("negative-footer.arrow", ipc[:-10] + (2**32 - 5).to_bytes(4, "little") + b"ARROW1")
+    frame = ipc.find(b"\x04\x22\x4d\x18")  # an LZ4 frame: the eight bytes before it are its claim
+    put("claims-terabytes.arrow", ipc[:frame - 8] + (2**42).to_bytes(8, "little") + ipc[frame:])
+    put("claims-a-negative-size.arrow", ipc[:frame - 8] + (-2 & (2**64 - 1)).to_bytes(8, "little") + ipc[frame:])
+    avro = (folder / "polars.avro").read_bytes()
+    put("empty.avro", b"")
+    put("magic-alone.avro", b"Obj\x01")
+    put("cut-in-a-block.avro", avro[:-20])
+    put("other-marker.avro", avro[:-1] + bytes([avro[-1] ^ 1]))
+    schema = b'{"type":"record","name":"r","fields":[{"name":"a","type":"long"}]}'
+
+    def container(block):
+        meta = b"\x04\x16avro.schema" + zigzag(len(schema)) + schema + b"\x14avro.codec\x08null\x00"
+        return b"Obj\x01" + meta + b"m" * 16 + block
+
+    put("bytes-left-over.avro", container(zigzag(1) + zigzag(5) + b"\x02\x02\x02\x02\x02" + b"m" * 16))
+    put("rows-without-end.avro", container(zigzag(2**60) + zigzag(2) + b"\x02\x02" + b"m" * 16))
+    put("negative-rows.avro", container(zigzag(-3) + zigzag(2) + b"\x02\x02" + b"m" * 16))
+    put("sound.avro", container(zigzag(2) + zigzag(2) + b"\x02\x04" + b"m" * 16))
+    put("deep.json", b'{"a":' + b"[" * 100000 + b"}")
+    put("no-text.json", b'{"a":"\xff"}\n')
+    put("half-a-pair.json", b'{"a":"\\ud800"}\n')
+    put("sound.json", b'\xef\xbb\xbf{"a":1}\r\n\r\n{"a":2}')
+    put("wide-index.libsvm", b"1 4294967296:1\n")
+    put("largest-index.libsvm", b"1 4294967295:1\n")
+    put("no-text.libsvm", b"1 1:\xff\n")
+    put("sound.libsvm", b"1 1:1 2:2\n0\n")
+    put("open-quotes.csv", b'a,b\n1,"x\n2,y\n')
+    put("no-text.csv", b"a,b\n1,\xff\n")
+
+
+def zigzag(value):
+    value = (value << 1) ^ (value >> 63)
+    out = bytearray()
+    while True:
+        out.append(value & 0x7F | (0x80 if value > 0x7F else 0))
+        value >>= 7
+        if not value:
+            return bytes(out)
+
+
 def same(a, b):
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(same, a, b))
@@ -111,4 +175,4 @@ def check(folder):
 
 
 if __name__ == "__main__":
-    {"write": write, "check": check}[sys.argv[1]](Path(sys.argv[2]))
+    {"write": write, "corpus": corpus, "check": check}[sys.argv[1]](Path(sys.argv[2]))
