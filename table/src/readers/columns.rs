@@ -90,7 +90,9 @@ impl FileColumns {
                 None => return differs(format!("has no column `{name}`, which {there} has")),
                 Some(own) if own.of != column.of => {
                     let (here, known) = (own.told(), column.told());
-                    return differs(format!("its column `{name}` is {here}, but {known} in {there}"));
+                    return differs(format!(
+                        "its column `{name}` is {here}, but {known} in {there}"
+                    ));
                 }
                 Some(_) => {}
             }
@@ -136,10 +138,9 @@ impl Chosen {
         let field = |name: &str| -> Result<Field> {
             match keys.fields.iter().find(|field| field.name == name) {
                 Some(key) => Ok(key.clone()),
-                None => first
-                    .get(name)
-                    .ok_or_else(|| Error::unknown_column(name, known()))?
-                    .field(),
+                None => {
+                    first.get(name).ok_or_else(|| Error::unknown_column(name, known()))?.field()
+                }
             }
         };
         let out: Vec<&str> = match columns {

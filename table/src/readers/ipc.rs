@@ -219,8 +219,8 @@ impl Files {
             .own_names()
             .map(|name| footer.schema.index_of(name).map_err(|_| changed()))
             .collect::<Result<_, _>>()?;
-        let mut decoder = FileDecoder::new(Arc::clone(&footer.schema), footer.version)
-            .with_projection(wanted);
+        let mut decoder =
+            FileDecoder::new(Arc::clone(&footer.schema), footer.version).with_projection(wanted);
         for dictionary in &footer.dictionaries {
             let bytes = bytes(input, dictionary)?;
             guarded(&what, || {
@@ -264,7 +264,8 @@ impl Footer {
             let (start, meta, body) = (block.offset(), block.metaDataLength(), block.bodyLength());
             let end = i128::from(start) + i128::from(meta) + i128::from(body);
             if start < 0 || meta < 0 || body < 0 || end > i128::from(input.len()) {
-                let message = "a record batch lies outside the file: it was cut short or is damaged";
+                let message =
+                    "a record batch lies outside the file: it was cut short or is damaged";
                 return Err(damaged(name, message));
             }
         }

@@ -32,11 +32,8 @@ impl KeyColumns {
         let names = |file: &Listed| file.keys.iter().map(|key| key.0.clone()).collect::<Vec<_>>();
         let known = names(first);
         if let Some(other) = files.iter().find(|file| names(file) != known) {
-            let message = format!(
-                "its folders name {:?}, but {known:?} for {}",
-                names(other),
-                first.path
-            );
+            let message =
+                format!("its folders name {:?}, but {known:?} for {}", names(other), first.path);
             return Err(CoreError::file(&*other.path, message).into());
         }
         if let Some((name, _)) = given.iter().find(|(name, _)| !known.contains(name)) {

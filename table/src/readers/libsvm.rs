@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use firesteel_core::Context;
 
+use super::OnBadRecord;
 use super::keys::KeyColumns;
 use super::lines::{self, Cell, Lines, Reading, SplitLines, Wrong, check_sizes, cut, with_keys};
 use super::listing;
 use super::together::agreed;
-use super::OnBadRecord;
 use crate::error::{Error, Result};
 use crate::schema::{Schema, Type};
 use crate::table::{BATCH_ROWS, Table};
@@ -141,8 +141,8 @@ impl LibsvmReader {
             return Err(Error::parameter("num_features", size, format!("from 1 to {most}")));
         }
         let files = listing::list(ctx, &self.path)?;
-        let opened = KeyColumns::new(&files, &[])
-            .and_then(|keys| Ok((keys, listing::open(ctx, &files)?)));
+        let opened =
+            KeyColumns::new(&files, &[]).and_then(|keys| Ok((keys, listing::open(ctx, &files)?)));
         let (keys, inputs) = agreed(ctx, "libsvm files", opened)?;
         let splits = cut(&inputs, self.split_bytes);
         let size = match self.num_features {

@@ -50,7 +50,10 @@ pub(super) fn may_hold(condition: &Expr, bounds: &dyn Fn(&str) -> Option<Bounds>
         let bounds = bounds(name)?;
         Some(!bounds.is_all_null() && how(&bounds, value))
     };
-    let either = |a: &Expr, b: &Expr, how: fn(&Bounds, &Value) -> bool, turned: fn(&Bounds, &Value) -> bool| {
+    let either = |a: &Expr,
+                  b: &Expr,
+                  how: fn(&Bounds, &Value) -> bool,
+                  turned: fn(&Bounds, &Value) -> bool| {
         compared(a, b, how).or_else(|| compared(b, a, turned)).unwrap_or(true)
     };
     let lt = |of: &Bounds, value: &Value| !matches!(of.least(value), Some(Greater | Equal));
@@ -116,7 +119,8 @@ fn order(bound: &ArrayRef, value: &Value) -> Option<Ordering> {
                 && bound.data_type().is_primitive()
                 && !bound.data_type().is_floating();
             let options = arrow_schema::SortOptions::default();
-            let comparator = is_alike.then(|| arrow_ord::ord::make_comparator(bound, &value, options));
+            let comparator =
+                is_alike.then(|| arrow_ord::ord::make_comparator(bound, &value, options));
             Some(comparator?.ok()?(0, 0))
         }
     }
@@ -154,7 +158,8 @@ mod tests {
     }
 
     fn conditions() -> impl Strategy<Value = Expr> {
-        let leaf = (prop::sample::select(vec!["n", "x"]), literals(), literals(), 0..12, "[ab]{0,2}");
+        let leaf =
+            (prop::sample::select(vec!["n", "x"]), literals(), literals(), 0..12, "[ab]{0,2}");
         let leaf = leaf.prop_map(|(name, a, b, how, text)| match how {
             0 => col(name).lt(a),
             1 => col(name).le(a),
@@ -182,9 +187,8 @@ mod tests {
         let valid = (0..rows).filter(|&i| !column.is_null(i));
         let is_nan = |i: &usize| matches!(Value::at(column, *i), Value::F64(x) if x.is_nan());
         let (nan, told): (Vec<_>, Vec<_>) = valid.partition(is_nan);
-        let less = |a: &usize, b: &usize| {
-            order(&column.slice(*a, 1), &Value::at(column, *b)).unwrap()
-        };
+        let less =
+            |a: &usize, b: &usize| order(&column.slice(*a, 1), &Value::at(column, *b)).unwrap();
         let cell = |i: usize| column.slice(i, 1);
         Bounds {
             min: told.iter().copied().min_by(less).map(cell),

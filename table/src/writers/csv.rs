@@ -54,7 +54,13 @@ pub struct CsvWriter {
 
 impl Default for CsvWriter {
     fn default() -> Self {
-        Self { delimiter: b',', header: true, null_token: String::new(), gzip: false, output: Output::default() }
+        Self {
+            delimiter: b',',
+            header: true,
+            null_token: String::new(),
+            gzip: false,
+            output: Output::default(),
+        }
     }
 }
 

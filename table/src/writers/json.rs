@@ -195,9 +195,8 @@ fn value(line: &mut Vec<u8>, column: &ArrayRef, row: usize) {
         floats(line, vectors.and_then(|vectors| vectors.row(0)).unwrap_or_default());
     } else if column.as_struct_opt().is_some() {
         let cell = column.slice(row, 1);
-        if let Some((size, (indices, values))) = sparse_vectors(&cell)
-            .ok()
-            .and_then(|vectors| Some((vectors.size(), vectors.row(0)?)))
+        if let Some((size, (indices, values))) =
+            sparse_vectors(&cell).ok().and_then(|vectors| Some((vectors.size(), vectors.row(0)?)))
         {
             let put = write!(line, "{{\"size\":{size},\"indices\":{indices:?},\"values\":");
             put.expect("a vector takes all bytes");

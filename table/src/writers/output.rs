@@ -126,9 +126,8 @@ impl Recutter {
             [] => Ok(()),
             [batch] => each(batch),
             batches => {
-                let batch =
-                    arrow_select::concat::concat_batches(&self.schema.to_arrow(), batches)
-                        .map_err(Error::arrow("putting batches together"))?;
+                let batch = arrow_select::concat::concat_batches(&self.schema.to_arrow(), batches)
+                    .map_err(Error::arrow("putting batches together"))?;
                 each(&batch)
             }
         }
@@ -357,10 +356,9 @@ impl Parts {
         let plan = Arc::clone(&self.plan);
         match &plan.keys {
             None => self.put_into("", batch),
-            Some(keys) => keys
-                .split(batch)?
-                .iter()
-                .try_for_each(|(folder, rows)| self.put_into(folder, rows)),
+            Some(keys) => {
+                keys.split(batch)?.iter().try_for_each(|(folder, rows)| self.put_into(folder, rows))
+            }
         }
     }
 

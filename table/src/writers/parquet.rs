@@ -217,9 +217,8 @@ impl Format for ParquetWriter {
 
     fn encoder(&self, schema: &Schema, file: &str) -> Result<Box<dyn Encoder>, CoreError> {
         let file = file.to_owned();
-        let writer =
-            ArrowWriter::try_new(Vec::new(), schema.to_arrow(), Some(self.properties()?))
-                .map_err(|error| unwritten(&file, &error))?;
+        let writer = ArrowWriter::try_new(Vec::new(), schema.to_arrow(), Some(self.properties()?))
+            .map_err(|error| unwritten(&file, &error))?;
         Ok(Box::new(Groups { writer, file }))
     }
 }

@@ -276,7 +276,8 @@ fn clear_appending(target: &Path) -> io::Result<()> {
     let list = target.join(APPENDING);
     let Ok(names) = fs::read_to_string(&list) else { return Ok(()) };
     for name in names.lines().map(Path::new) {
-        let is_inside = name.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        let is_inside =
+            name.components().all(|part| matches!(part, std::path::Component::Normal(_)));
         if is_inside && target.join(name).is_file() {
             fs::remove_file(target.join(name))?;
         }

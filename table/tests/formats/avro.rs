@@ -13,9 +13,12 @@ fn rows(ctx: &Context, seed: u64, rows: usize, size: usize) -> Table {
 #[test]
 fn single_values_come_back_to_the_bit_whatever_the_choices() {
     let folder = tempfile::tempdir().unwrap();
-    for compression in
-        [AvroCompression::None, AvroCompression::Deflate, AvroCompression::Snappy, AvroCompression::Zstd]
-    {
+    for compression in [
+        AvroCompression::None,
+        AvroCompression::Deflate,
+        AvroCompression::Snappy,
+        AvroCompression::Zstd,
+    ] {
         for n in [0, 1, 20_000] {
             let path = folder.path().join(format!("{compression:?}-{n}.avro"));
             let again = folder.path().join("again.avro");
@@ -48,7 +51,8 @@ fn what_avro_does_not_hold_is_named() {
     let all = table(&ctx, &all_types(1, 9), 3, 1);
     let name = AvroWriter::new().write(&all, &path).unwrap_err();
     assert!(matches!(&name, Error::Column { column, .. } if column == "s é"), "{name}");
-    let vectors = AvroWriter::new().write(&all.select(&["n", "dense"]).unwrap(), &path).unwrap_err();
+    let vectors =
+        AvroWriter::new().write(&all.select(&["n", "dense"]).unwrap(), &path).unwrap_err();
     assert!(matches!(&vectors, Error::TypeMismatch { expression, .. } if expression == "dense"));
     let keyed = all.drop_columns(&["dense", "sparse"]).unwrap();
     AvroWriter::new().partition_by(["s é"]).write_folder(&keyed, &path).unwrap();

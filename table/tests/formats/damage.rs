@@ -113,7 +113,10 @@ fn damaged_texts_are_errors_or_other_rows() {
     survives(&bytes("a.json"), "a.json", json, 400);
     JsonWriter::new().write(&rows, path("a.json.gz")).unwrap();
     survives(&bytes("a.json.gz"), "a.json.gz", json, 200);
-    CsvWriter::new().null_token("?").write(&table(&ctx, &plain(2, 40), 40, 1), path("a.csv")).unwrap();
+    CsvWriter::new()
+        .null_token("?")
+        .write(&table(&ctx, &plain(2, 40), 40, 1), path("a.csv"))
+        .unwrap();
     let csv: Read = |ctx, path| read_all(&CsvReader::new(path).split_bytes(99).read(ctx)?);
     survives(&bytes("a.csv"), "a.csv", csv, 400);
     let whole = rows.filter(firesteel_table::col("n").is_not_null()).unwrap();

@@ -31,7 +31,10 @@ fn files_of_pyarrow_and_polars_are_read() {
         assert_eq!(table.schema(), expected.schema(), "{name}");
         assert_eq!(told(&table), told(&expected), "{name}");
     }
-    assert_eq!(told(&ParquetReader::new(data("polars.parquet")).read(&ctx).unwrap()), told(&expected));
+    assert_eq!(
+        told(&ParquetReader::new(data("polars.parquet")).read(&ctx).unwrap()),
+        told(&expected)
+    );
     for name in ["pyarrow-none", "pyarrow-lz4", "pyarrow-zstd", "polars"] {
         let table = IpcReader::new(data(&format!("{name}.arrow"))).read(&ctx).unwrap();
         assert_eq!(table.schema(), expected.schema(), "{name}");

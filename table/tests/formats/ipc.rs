@@ -55,7 +55,9 @@ fn what_is_no_such_file_is_named() {
     let path = folder.path().join("a.arrow");
     IpcWriter::new().write(&table(&ctx, &all_types(2, 100), 10, 4), &path).unwrap();
     let whole = std::fs::read(&path).unwrap();
-    for bytes in [&b""[..], b"ARROW1", b"not arrow at all, but long enough", &whole[..whole.len() - 7]] {
+    for bytes in
+        [&b""[..], b"ARROW1", b"not arrow at all, but long enough", &whole[..whole.len() - 7]]
+    {
         std::fs::write(&path, bytes).unwrap();
         let error = IpcReader::new(&path).read(&ctx).unwrap_err();
         assert!(matches!(&error, Error::Core(CoreError::Damaged { .. })), "{error}");

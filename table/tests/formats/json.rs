@@ -96,7 +96,8 @@ fn types_are_told_by_all_records() {
             assert_eq!(table.report().unwrap().columns[0].is_type_unknown, unknown);
         }
     }
-    let table = read("{\"b\":1}\n\n  \r\n{\"a\":[1, 2],\"b\":2}\r\n{\"c\":{\"x\" : 1}}", |r| r).unwrap();
+    let table =
+        read("{\"b\":1}\n\n  \r\n{\"a\":[1, 2],\"b\":2}\r\n{\"c\":{\"x\" : 1}}", |r| r).unwrap();
     assert_eq!(table.schema().to_string(), "b: i64, a: vector[2], c: string");
     assert_eq!(cells(&table)[2][2], Value::from("{\"x\" : 1}"));
     let long = read("{\"v\":12345678901234567890}\n{\"v\":true}", |r| r).unwrap();
@@ -129,7 +130,10 @@ fn bad_records_are_told_with_line_and_value() {
     );
     assert!(with("{\"n\":1}\n{\"n\":1.0}", &number).contains("line 2, column `n`"));
     assert!(with("{\"n\":1}\n{\"n\":9223372036854775808}", &number).contains("line 2"));
-    assert!(with("{\"n\":1}\n{\"n\":1", &number).contains("line 2, column `(record)`: expected an object that ends"));
+    assert!(
+        with("{\"n\":1}\n{\"n\":1", &number)
+            .contains("line 2, column `(record)`: expected an object that ends")
+    );
     assert!(with("{\"n\":1,\"n\":2}", &number).contains("expected the name `n` once"));
     assert!(with("[1]", &number).contains("line 1, column `(record)`"));
     assert!(with("{\"n\":1} x", &number).contains("(record)"));
@@ -137,7 +141,12 @@ fn bad_records_are_told_with_line_and_value() {
     assert!(with("{\"x\":\"nan\"}", &[("x", Type::F64)]).contains("expected f64"));
     assert!(with("{\"x\":1e999}", &[("x", Type::F64)]).contains("expected f64"));
     assert!(with("{\"v\":[1,2,3]}", &[("v", Type::Vector(2))]).contains("expected vector[2]"));
-    for sparse in ["{\"size\":3,\"indices\":[2,1],\"values\":[1,2]}", "[1]", "{\"size\":3,\"indices\":[3],\"values\":[1]}", "{\"size\":4,\"indices\":[],\"values\":[]}"] {
+    for sparse in [
+        "{\"size\":3,\"indices\":[2,1],\"values\":[1,2]}",
+        "[1]",
+        "{\"size\":3,\"indices\":[3],\"values\":[1]}",
+        "{\"size\":4,\"indices\":[],\"values\":[]}",
+    ] {
         let text = format!("{{\"v\":{sparse}}}");
         assert!(with(&text, &[("v", Type::SparseVector(3))]).contains("column `v`"), "{sparse}");
     }
@@ -151,9 +160,15 @@ fn bad_records_are_skipped_or_emptied_and_counted() {
     let text = "{\"n\":1,\"s\":\"a\"}\n{\"n\":\"x\",\"s\":\"b\"}\nnope\n{\"n\":4}\n";
     let schema = Schema::of([("n", Type::I64), ("s", Type::String)]).unwrap();
     for split in [1, 20, 1 << 20] {
-        let with = |policy| read(text, |r| r.schema(schema.clone()).on_bad_record(policy).split_bytes(split)).unwrap();
+        let with = |policy| {
+            read(text, |r| r.schema(schema.clone()).on_bad_record(policy).split_bytes(split))
+                .unwrap()
+        };
         let skipped = with(OnBadRecord::Skip);
-        assert_eq!(cells(&skipped), [[Value::I64(1), Value::from("a")], [Value::I64(4), Value::Null]]);
+        assert_eq!(
+            cells(&skipped),
+            [[Value::I64(1), Value::from("a")], [Value::I64(4), Value::Null]]
+        );
         let report = skipped.report().unwrap();
         assert_eq!((report.rows, report.skipped, report.bad(), report.nulls()), (2, 2, 1, 1));
         let emptied = with(OnBadRecord::Null);
@@ -179,7 +194,10 @@ fn a_bad_record_is_the_same_error_on_every_rank() {
         assert_eq!(ctx.range(0..5).count().unwrap(), 5); // and the context goes on
         error
     });
-    assert!(errors.iter().all(|error| error.contains("line 51") && *error == errors[0]), "{errors:?}");
+    assert!(
+        errors.iter().all(|error| error.contains("line 51") && *error == errors[0]),
+        "{errors:?}"
+    );
 }
 
 #[test]

@@ -32,12 +32,16 @@ fn records_are_what_they_say() {
         assert_eq!(rows.row(2), Some((&[][..], &[][..])));
         assert!(rows.row(3).unwrap().1[0].is_nan());
     }
-    let dense = read("1 2:5\n", |r| r.dense(true).num_features(3).label("y").features("x")).unwrap();
+    let dense =
+        read("1 2:5\n", |r| r.dense(true).num_features(3).label("y").features("x")).unwrap();
     assert_eq!(dense.schema().to_string(), "y: f64, x: vector[3]");
     let column = dense.column("x").unwrap();
     assert_eq!(dense_vectors(&column).unwrap().row(0), Some(&[0.0, 5.0, 0.0][..]));
     let empty = read("# nothing\n", |r| r).unwrap();
-    assert_eq!((empty.count().unwrap(), empty.schema().type_of("features").unwrap()), (0, Type::SparseVector(1)));
+    assert_eq!(
+        (empty.count().unwrap(), empty.schema().type_of("features").unwrap()),
+        (0, Type::SparseVector(1))
+    );
 }
 
 #[test]
@@ -57,7 +61,14 @@ fn bad_records_are_told_with_line_column_and_value() {
     ] {
         let text = format!("# first\n1 1:1\n{line}\n0 2:2\n");
         let error = read(&text, |r| r.num_features(5).split_bytes(4)).unwrap_err();
-        let Error::Core(CoreError::BadRecord { file, line: at, column: found, value: v, expected: e }) = error else {
+        let Error::Core(CoreError::BadRecord {
+            file,
+            line: at,
+            column: found,
+            value: v,
+            expected: e,
+        }) = error
+        else {
             panic!("{error}");
         };
         assert!(file.ends_with("a.libsvm"));
@@ -90,14 +101,16 @@ fn what_is_written_reads_back_to_the_bit() {
     }
     let columns: [(&str, ArrayRef); 2] =
         [("label", std::sync::Arc::new(labels)), ("features", features.finish().unwrap())];
-    let rows = RecordBatch::try_from_iter_with_nullable(columns.map(|(n, c)| (n, c, true))).unwrap();
+    let rows =
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(n, c)| (n, c, true))).unwrap();
     let folder = tempfile::tempdir().unwrap();
     for name in ["a.libsvm", "a.libsvm.gz"] {
         let path = folder.path().join(name);
         on_ranks(3, |ctx| {
             let written = table(ctx, &rows, 9, 4);
             LibsvmWriter::new().mode(WriteMode::Overwrite).write(&written, &path).unwrap();
-            let back = LibsvmReader::new(&path).num_features(50).split_bytes(100).read(ctx).unwrap();
+            let back =
+                LibsvmReader::new(&path).num_features(50).split_bytes(100).read(ctx).unwrap();
             assert_eq!(told(&back), told(&written));
         });
     }

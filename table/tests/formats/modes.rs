@@ -55,7 +55,8 @@ fn modes_of_a_folder_are_kept_on_every_rank() {
             write(WriteMode::Overwrite, &new).unwrap();
             assert_eq!(read(), rows_told(&new));
         });
-        let parts = ["t/_SUCCESS", "t/part-00000.parquet", "t/part-00001.parquet", "t/part-00002.parquet"];
+        let parts =
+            ["t/_SUCCESS", "t/part-00000.parquet", "t/part-00001.parquet", "t/part-00002.parquet"];
         assert_eq!(names(folder.path()), parts);
     }
 }
@@ -118,7 +119,8 @@ fn parts_that_a_killed_program_left_are_not_read_and_go_with_the_next_append() {
     std::fs::write(path.join("_appending"), "part-00007.csv\npart-00008.csv\n../../x").unwrap();
     std::fs::write(folder.path().join("x"), "stays").unwrap();
     append.write_folder(&rows, &path).unwrap();
-    let expected = ["_SUCCESS", "part-00000.csv", "part-00001.csv", "part-00002.csv", "part-00003.csv"];
+    let expected =
+        ["_SUCCESS", "part-00000.csv", "part-00001.csv", "part-00002.csv", "part-00003.csv"];
     assert_eq!(names(&path), expected);
     assert!(folder.path().join("x").is_file());
 }
@@ -135,14 +137,17 @@ fn parts_cut_by_rows_have_the_same_bytes_on_any_partitions_and_ranks() {
             let writer = ParquetWriter::new().part_rows(70).row_group_rows(32);
             writer.write_folder(&rows, &path).unwrap();
             let keyed = rows.drop_columns(&["dense", "sparse"]).unwrap();
-            let csv = CsvWriter::new().gzip(true).null_token("?").part_rows(100).partition_by(["b", "n"]);
+            let csv =
+                CsvWriter::new().gzip(true).null_token("?").part_rows(100).partition_by(["b", "n"]);
             csv.write_folder(&keyed, folder.path().join("k")).unwrap();
             ParquetWriter::new().row_group_rows(100).write(&rows, folder.path().join("f")).unwrap();
         });
         seen.push(files(folder.path()));
     }
     assert_eq!(seen[0].iter().filter(|(name, _)| name.starts_with("t/part")).count(), 5);
-    assert!(seen[0].iter().any(|(name, _)| name == "k/b=true/n=-9223372036854775808/part-00000.csv.gz"));
+    assert!(
+        seen[0].iter().any(|(name, _)| name == "k/b=true/n=-9223372036854775808/part-00000.csv.gz")
+    );
     assert!(seen[0].iter().any(|(name, _)| name.starts_with("k/b=__HIVE_DEFAULT_PARTITION__/")));
     assert!(seen.iter().all(|files| *files == seen[0]));
 }
@@ -221,7 +226,10 @@ fn choices_that_cannot_be_are_named() {
     for (writer, name) in [
         (ParquetWriter::new().part_rows(0), "part_rows"),
         (ParquetWriter::new().row_group_rows(0), "row_group_rows"),
-        (ParquetWriter::new().compression(firesteel_table::ParquetCompression::Zstd(99)), "compression"),
+        (
+            ParquetWriter::new().compression(firesteel_table::ParquetCompression::Zstd(99)),
+            "compression",
+        ),
     ] {
         assert!(write(writer).to_string().contains(&format!("parameter `{name}`")));
     }

@@ -29,7 +29,8 @@ impl Draws {
     }
 
     fn text(&mut self) -> String {
-        let letters = ["a", "é", "\u{1f600}", " ", "\"", ",", "\n", "\\", "\u{1}", "0", "null", "\t"];
+        let letters =
+            ["a", "é", "\u{1f600}", " ", "\"", ",", "\n", "\\", "\u{1}", "0", "null", "\t"];
         (0..self.below(4)).map(|_| letters[self.below(12) as usize]).collect()
     }
 
@@ -52,20 +53,14 @@ pub(crate) fn plain(seed: u64, rows: usize) -> RecordBatch {
                 })
             }))),
         ),
-        (
-            "x",
-            Arc::new(Float64Array::from_iter((0..rows).map(|_| draws.maybe(Draws::float)))),
-        ),
+        ("x", Arc::new(Float64Array::from_iter((0..rows).map(|_| draws.maybe(Draws::float))))),
         (
             "b",
             Arc::new(BooleanArray::from_iter(
                 (0..rows).map(|_| draws.maybe(|draws| draws.below(2) == 1)),
             )),
         ),
-        (
-            "s é",
-            Arc::new(StringArray::from_iter((0..rows).map(|_| draws.maybe(Draws::text)))),
-        ),
+        ("s é", Arc::new(StringArray::from_iter((0..rows).map(|_| draws.maybe(Draws::text))))),
     ];
     RecordBatch::try_from_iter_with_nullable(
         columns.into_iter().map(|(name, column)| (name, column, true)),

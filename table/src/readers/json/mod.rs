@@ -153,8 +153,8 @@ impl JsonReader {
     fn prepare(&self, ctx: &Context) -> Result<(Reading, Vec<bool>)> {
         check_sizes(self.batch_rows, self.split_bytes)?;
         let files = listing::list(ctx, &self.path)?;
-        let opened = KeyColumns::new(&files, &[])
-            .and_then(|keys| Ok((keys, listing::open(ctx, &files)?)));
+        let opened =
+            KeyColumns::new(&files, &[]).and_then(|keys| Ok((keys, listing::open(ctx, &files)?)));
         let (keys, inputs) = agreed(ctx, "json files", opened)?;
         let splits = cut(&inputs, self.split_bytes);
         let mut unknown = Vec::new();

@@ -25,9 +25,7 @@ pub(super) fn cell(value: &str, of: Type) -> Result<Cell, Wrong> {
             true => text(value).map(Cell::Text),
             false => Some(Cell::Text(value.to_owned())),
         },
-        Type::Vector(size) => {
-            vector(value).filter(|vector| vector.len() == size).map(Cell::Dense)
-        }
+        Type::Vector(size) => vector(value).filter(|vector| vector.len() == size).map(Cell::Dense),
         Type::SparseVector(size) => sparse(value, size),
         #[allow(unreachable_patterns, reason = "types whose text Arrow can read")]
         other => text(value).and_then(|text| keys::cell(Some(&text), other)).map(Cell::Other),

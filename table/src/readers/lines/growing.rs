@@ -95,7 +95,9 @@ impl Growing {
             Self::I64(mut column) => Arc::new(column.finish()),
             Self::F64(mut column) => Arc::new(column.finish()),
             Self::Text(mut column) => Arc::new(column.finish()),
-            Self::Dense { size, values, nulls } => with_nulls(dense_vector_column(size, values)?, &nulls)?,
+            Self::Dense { size, values, nulls } => {
+                with_nulls(dense_vector_column(size, values)?, &nulls)?
+            }
             Self::Sparse(column) => column.finish()?,
             Self::Other(of, cells) if cells.is_empty() => new_empty_array(&of.to_arrow()),
             Self::Other(_, cells) => {

@@ -10,9 +10,9 @@ use super::growing::{Cell, Growing};
 use super::{Lines, Split, SplitLines, Wrong};
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::readers::OnBadRecord;
 use crate::readers::keys::KeyColumns;
 use crate::readers::report::{BadExample, Counts};
-use crate::readers::OnBadRecord;
 use crate::schema::Schema;
 
 /// Bytes of text in one column of a batch after which the batch is closed early.

@@ -125,7 +125,9 @@ impl Footer {
         for name in asked {
             let Some(of) = columns.type_of(name) else { continue };
             // Statistics only save work: without them the rows are looked at.
-            let Ok(facts) = guarded(files.name(file), || facts(&footer, name, of)) else { continue };
+            let Ok(facts) = guarded(files.name(file), || facts(&footer, name, of)) else {
+                continue;
+            };
             for (group, (cells, nulls)) in groups.iter_mut().zip(facts) {
                 group.facts.push((name.clone(), cells, nulls));
             }

@@ -36,7 +36,11 @@ impl Plan {
     }
 
     /// A reader of the columns that the file has of those wanted.
-    fn open(&self, group: Group, only: Option<&str>) -> Result<ParquetRecordBatchReader, CoreError> {
+    fn open(
+        &self,
+        group: Group,
+        only: Option<&str>,
+    ) -> Result<ParquetRecordBatchReader, CoreError> {
         let footer = self.files.footer(group.file)?;
         let what = self.told(group);
         let mask = self.mask(&footer, only);
@@ -76,7 +80,9 @@ impl Plan {
         let guilty = self.chosen.own_names().find(|name| {
             let rows = self.open(group, Some(name)).and_then(|reader| {
                 let mut reader = reader;
-                guarded(&what, || reader.try_fold(0, |sum, batch| batch.map(|batch| sum + batch.num_rows())))
+                guarded(&what, || {
+                    reader.try_fold(0, |sum, batch| batch.map(|batch| sum + batch.num_rows()))
+                })
             });
             !matches!(rows, Ok(rows) if rows as u64 == group.rows)
         });
