@@ -20,12 +20,23 @@ pub(super) fn fields(line: &[u8]) -> Result<Vec<(Cow<'_, str>, &str)>, Wrong> {
         let from = (0..=from).rev().find(|at| std::str::from_utf8(&line[*at..]).is_ok());
         Wrong::new(&line[from.unwrap_or(0)..], expected)
     })?;
-    for (i, (name, value)) in fields.0.iter().enumerate() {
-        if fields.0[..i].iter().any(|(earlier, _)| earlier == name) {
-            return Err(Wrong::new(value.as_bytes(), format!("the name `{name}` once")));
-        }
+    if let Some((name, value)) = repeated(&fields.0) {
+        return Err(Wrong::new(value.as_bytes(), format!("the name `{name}` once")));
     }
     Ok(fields.0)
+}
+
+/// The first field whose name was there before.
+fn repeated<'a, 'b>(fields: &'b [(Cow<'a, str>, &'a str)]) -> Option<&'b (Cow<'a, str>, &'a str)> {
+    const FEW: usize = 24; // up to so many, comparing is faster than hashing
+    if fields.len() <= FEW {
+        let is_there = |(i, field): &(usize, &(Cow<'_, str>, &str))| {
+            fields[..*i].iter().any(|earlier| earlier.0 == field.0)
+        };
+        return fields.iter().enumerate().find(is_there).map(|(_, field)| field);
+    }
+    let mut seen = std::collections::HashSet::with_capacity(fields.len());
+    fields.iter().find(|field| !seen.insert(&*field.0))
 }
 
 struct Fields<'a>(Vec<(Cow<'a, str>, &'a str)>);
