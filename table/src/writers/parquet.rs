@@ -53,6 +53,10 @@ impl ParquetCompression {
     }
 }
 
+/// Bytes of a dictionary beyond which a column goes on without one: large dictionaries take longer to
+/// make than plain values and compress worse.
+const DICTIONARY: usize = 128 << 10;
+
 /// Writes tables as Parquet.
 ///
 /// The bytes of one file depend on the rows and the choices alone. Vectors are kept, with their
@@ -88,7 +92,8 @@ pub struct ParquetWriter {
     /// Whether least and greatest values and the number of nulls are written, for row groups and
     /// pages. Default: yes.
     pub statistics: bool,
-    /// Whether columns with few distinct values are written as dictionaries. Default: yes.
+    /// Whether columns with few distinct values, up to 128 KiB of them in a row group, are written as
+    /// dictionaries. Default: yes.
     pub dictionary: bool,
     /// What becomes of what is there, folders by key, rows of a part.
     pub output: Output,
@@ -206,6 +211,7 @@ impl ParquetWriter {
             .set_max_row_group_row_count(Some(self.row_group_rows))
             .set_statistics_enabled(statistics)
             .set_dictionary_enabled(self.dictionary)
+            .set_dictionary_page_size_limit(DICTIONARY)
             .build())
     }
 }

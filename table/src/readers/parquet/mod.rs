@@ -79,7 +79,7 @@ pub struct ParquetReader {
     /// Rows in a batch, at most. Default 8,192.
     pub batch_rows: usize,
     /// Bytes, before compression, up to which neighbouring row groups make one partition. Default
-    /// 32 MiB.
+    /// 8 MiB.
     pub partition_bytes: u64,
 }
 
@@ -92,7 +92,7 @@ impl ParquetReader {
             filter: None,
             key_types: Vec::new(),
             batch_rows: BATCH_ROWS,
-            partition_bytes: 32 << 20,
+            partition_bytes: 8 << 20,
         }
     }
 
