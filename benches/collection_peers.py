@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The collection tasks with what a user would take instead: collection_peers.py TASK DIR PEER [--threads N].
 
-TASK: words, reduce_by_key, sort, join, shuffle_spill (DuckDB alone, 256 MiB, from a table on disk); PEER: polars, duckdb, spark (DataFrames), spark-rdd (Java).
+TASK: words, reduce_by_key, sort, join, shuffle_spill (DuckDB alone, 256 MiB, from a table on disk), parquet_read (polars, DuckDB; DIR/table.parquet is made by `bench`); PEER: polars, duckdb, spark (DataFrames), spark-rdd (Java).
 One line of JSON: `seconds` is the median of three runs with the data in memory (`words`: with the file
 in the system's cache), and the numbers that the program `bench` prints for the same task.
 Needs numpy; polars, duckdb, pyspark and Java 17. Written with polars 2.1.0, duckdb 2.0.0, pyspark 4.3.0.
@@ -21,7 +21,7 @@ MASK = (1 << 64) - 1
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
-    parser.add_argument("task", choices=["words", "reduce_by_key", "sort", "join", "shuffle_spill"])
+    parser.add_argument("task", choices=["words", "reduce_by_key", "sort", "join", "shuffle_spill", "parquet_read"])
     parser.add_argument("dir", type=Path)
     parser.add_argument("peer", choices=["polars", "duckdb", "spark", "spark-rdd"])
     parser.add_argument("--threads", type=int, default=2)
@@ -69,6 +69,9 @@ def order(keys):
 
 def with_polars(task, dir, threads):
     import polars as pl
+    if task == "parquet_read":
+        return timed(lambda: pl.read_parquet(dir / "table.parquet"),
+                     lambda f: {"rows": f.height, "checksum": int(f["key"].sum())})
     if task == "words":
         def run():
             lines = pl.scan_csv(dir / "words.txt", has_header=False, separator="\n", quote_char=None, new_columns=["line"])
@@ -103,6 +106,10 @@ def with_duckdb(task, dir, threads):
             db.execute("drop table if exists made")
             db.execute("create table made as " + query)
         return timed(run, lambda _: look())
+    if task == "parquet_read":
+        db.execute("set preserve_insertion_order = true")
+        return made(f"select * from read_parquet('{dir}/table.parquet')",
+                    lambda: dict(zip(["rows", "checksum"], map(int, db.sql("select count(*), sum(key) from made").fetchall()[0]))))
     if task == "words":
         # A separator that the file does not have, so that a line is a field.
         lines = f"read_csv('{dir}/words.txt', header = false, columns = {{'line': 'varchar'}}, delim = '\\x01', quote = '', escape = '', auto_detect = false)"

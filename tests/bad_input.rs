@@ -9,6 +9,7 @@ use firesteel::core::testing::on_ranks;
 use firesteel::ml::classification::DroppedBecause;
 use firesteel::ml::{Error, Result};
 use firesteel::prelude::*;
+use firesteel::table::{CsvWriter, WriteMode};
 use tempfile::TempDir;
 
 use crate::support::SmallDisk;
@@ -296,7 +297,8 @@ fn a_full_disk() {
     std::fs::write(&path, "old").unwrap();
     let error = refusal(|ctx| {
         let stays = Stays::new(&(HEADER.to_owned() + &"50,1.5,none,1\n".repeat(100_000)));
-        Ok(read(ctx, &stays.path())?.write_csv(&path)?)
+        let over = CsvWriter::new().mode(WriteMode::Overwrite);
+        Ok(over.write(&read(ctx, &stays.path())?, &path)?)
     });
     file_error(error, "scores.csv", "No space left");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");

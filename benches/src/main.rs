@@ -10,6 +10,7 @@ mod generate;
 mod gradstep;
 mod input;
 mod lr;
+mod parquet;
 mod spill;
 mod start;
 
@@ -87,10 +88,11 @@ fn run() -> Result<(), Box<dyn Error>> {
         "join" => collections::join(&ctx, &request)?,
         "spill" => spill::run(&ctx, &request)?,
         "shuffle_spill" => spill::shuffle(&ctx, &request)?,
+        "parquet_read" => parquet::run(&ctx, &request)?,
         "cache" => collections::cache(&ctx, &request)?,
         other => {
             let tasks = "generate, lr, gradstep, chain, start, words, reduce_by_key, sort, join, \
-                         cache, spill, shuffle_spill";
+                         cache, spill, shuffle_spill, parquet_read";
             return Err(format!("no task `{other}`: {tasks}").into());
         }
     };

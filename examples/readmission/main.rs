@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use firesteel::datasets::readmission::Readmission;
 use firesteel::ml::pipeline::PipelineModel;
 use firesteel::prelude::*;
+use firesteel::table::{CsvWriter, WriteMode};
 use words::Words;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -120,7 +121,8 @@ fn write_results(
 ) -> Outcome<()> {
     let logistic: &LogisticRegressionStage = model.find().ok_or("the pipeline has no model")?;
     model.save(ctx, out.join("readmission.model"))?;
-    prepare::scores(scored)?.write_csv(out.join("held_back_scores.csv"))?;
+    let over = CsvWriter::new().mode(WriteMode::Overwrite);
+    over.write(&prepare::scores(scored)?, out.join("held_back_scores.csv"))?;
     report::write(ctx, out, &logistic.model, metrics)?;
     say!("\nwritten to {}", out.display());
     Ok(())
@@ -132,7 +134,10 @@ fn score(ctx: &Context, model: &Path, data: &Path, out: Option<&Path>) -> Outcom
     let rows = model.csv_reader(data).read(ctx)?;
     let scores = prepare::scores(&model.transform(&rows)?)?;
     match out {
-        Some(out) => Ok(scores.write_csv(out.join("scores.csv"))?),
+        Some(out) => {
+            let over = CsvWriter::new().mode(WriteMode::Overwrite);
+            Ok(over.write(&scores, out.join("scores.csv"))?)
+        }
         None => report::print_scores(&scores),
     }
 }

@@ -15,8 +15,8 @@
 //!
 //! From the bottom up: [`Type`], [`Schema`], [`Value`] and vector columns; [`Batch`], a record
 //! batch that can move; [`Expr`], expressions that are values; [`Aggregate`], what becomes of groups;
-//! [`Table`] and its operators;
-//! [`CsvReader`] and [`CsvWriter`].
+//! [`Table`] and its operators; [`CsvReader`], [`ParquetReader`], [`JsonReader`] and the other readers; a
+//! writer for each format, which share [`WriteMode`] and [`Output`].
 
 mod aggregate;
 mod batch;
@@ -34,7 +34,12 @@ pub use aggregate::{Aggregate, count_rows};
 pub use batch::Batch;
 pub use error::{Error, Result};
 pub use expr::{Expr, Node, Then, When, coalesce, col, lit, null, when};
-pub use readers::{BadExample, ColumnReport, CsvFormat, CsvReader, OnBadRecord, ReadReport};
+#[cfg(feature = "avro")]
+pub use readers::AvroReader;
+pub use readers::{
+    BadExample, ColumnReport, CsvFormat, CsvReader, IpcReader, JsonReader, LibsvmReader,
+    OnBadRecord, ParquetReader, ReadReport,
+};
 pub use schema::{Field, Schema, Type, one_row};
 pub use table::{
     ColumnSummary, Description, ExactMoments, Frame, GroupBy, JoinType, NumberSummary, Preview,
@@ -45,4 +50,9 @@ pub use vectors::{
     DenseVectors, SparseVectorBuilder, SparseVectors, dense_vector_column, dense_vectors,
     sparse_vector_column, sparse_vectors,
 };
-pub use writers::CsvWriter;
+#[cfg(feature = "avro")]
+pub use writers::{AvroCompression, AvroWriter};
+pub use writers::{
+    CsvWriter, IpcCompression, IpcWriter, JsonWriter, LibsvmWriter, Output, ParquetCompression,
+    ParquetWriter, WriteMode,
+};

@@ -77,6 +77,11 @@ impl Counts {
         Self { nulls: vec![0; columns], bad: vec![0; columns], ..Self::default() }
     }
 
+    /// Whether one more example is kept.
+    pub(crate) fn has_room(&self) -> bool {
+        self.examples.len() < EXAMPLES
+    }
+
     /// Keeps the example if there is room.
     pub(crate) fn note(&mut self, example: impl FnOnce() -> BadExample) {
         if self.examples.len() < EXAMPLES {

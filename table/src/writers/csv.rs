@@ -1,25 +1,24 @@
-//! Writing a table as one CSV file.
+//! Writing tables as CSV.
 //!
-//! Batches become text where they live; the text travels to the root, a few partitions at a time,
-//! and is written there in the order of the rows. The bytes depend on the rows alone: no time, no
-//! rank, no partitioning. A cell gets quotes if without them it would read back as something else;
+//! The bytes of one file depend on the rows alone: no time, no rank, no partitioning. A cell gets quotes if without them it would read back as something else;
 //! numbers are the shortest text that reads back equal.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use firesteel_core::storage::write_atomic;
 use firesteel_core::{Dataset, Error as CoreError};
-use flate2::{Compression, GzBuilder};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::schema::Type;
+use crate::schema::{Schema, Type};
 use crate::table::Table;
+use crate::writers::mode::{Output, output_setters};
+use crate::writers::output::{Encoder, Format, Texts, write_file, write_folder};
 
 /// Writes tables as CSV.
 ///
@@ -46,17 +45,29 @@ pub struct CsvWriter {
     pub header: bool,
     /// The text of a null. Default: the empty text; an empty text that is none has quotes.
     pub null_token: String,
+    /// Whether parts of a folder are compressed and their names end in `.csv.gz`; one file is
+    /// compressed if its name ends in `.gz`. Default: no.
+    pub gzip: bool,
+    /// What becomes of what is there, folders by key, rows of a part.
+    pub output: Output,
 }
 
 impl Default for CsvWriter {
     fn default() -> Self {
-        Self { delimiter: b',', header: true, null_token: String::new() }
+        Self {
+            delimiter: b',',
+            header: true,
+            null_token: String::new(),
+            gzip: false,
+            output: Output::default(),
+        }
     }
 }
 
 impl Table {
     /// Writes all rows into one CSV file, in their order, with a header and empty text for nulls;
-    /// a name that ends in `.gz` is compressed. [`CsvWriter`] has the choices.
+    /// a name that ends in `.gz` is compressed. It is an error if something is there already;
+    /// [`CsvWriter`] has the choices.
     ///
     /// # Errors
     ///
@@ -87,43 +98,51 @@ impl CsvWriter {
         Self { null_token: token.into(), ..self }
     }
 
-    /// Writes the table into a file, compressed if its name ends in `.gz`. The file appears whole
+    /// Sets whether parts of a folder are compressed.
+    pub fn gzip(self, gzip: bool) -> Self {
+        Self { gzip, ..self }
+    }
+
+    output_setters!();
+
+    /// Writes the table into one file, compressed if its name ends in `.gz`. The file appears whole
     /// or not at all: if anything fails, what was there before stays. Every rank calls it, the
     /// root writes.
     ///
     /// # Errors
     ///
     /// A parameter error; [`Error::TypeMismatch`] for a column of vectors; the core's `File` if
-    /// the file cannot be written; what the job can fail with. The same on every rank.
+    /// the file cannot be written, or is there already and the mode says nothing else; what the job
+    /// can fail with. The same on every rank.
+    ///
+    /// # Cost
+    ///
+    /// One pass; the text travels to the root, a few partitions at a time.
+    #[track_caller]
     pub fn write(&self, table: &Table, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let name = path.to_string_lossy();
-        let lines = self.lines(table)?;
-        let header = self.header_line(table)?;
-        if !table.context().is_root() {
-            return settled(&lines, pass(&lines, &name, None), Ok(()));
-        }
-        let mut passed = None;
-        let written = write_atomic(path, |out| {
-            let mut put = |out: &mut dyn Write| {
-                out.write_all(&header)?;
-                let outcome = pass(&lines, &name, Some(out));
-                let failed = outcome.is_err();
-                passed = Some(outcome);
-                if failed { Err(io::Error::other("the rows could not be written")) } else { Ok(()) }
-            };
-            if path.extension().is_some_and(|extension| extension == "gz") {
-                // Without a name and a time in the header the bytes depend on the rows alone.
-                let mut zipped = GzBuilder::new().write(out, Compression::default());
-                put(&mut zipped)?;
-                zipped.finish().map(drop)
-            } else {
-                put(out)
-            }
-        });
-        // If the file could not be opened the other ranks wait for the rows all the same.
-        let passed = passed.unwrap_or_else(|| pass(&lines, &name, Some(&mut io::sink())));
-        settled(&lines, passed, written)
+        self.check(table)?;
+        write_file(table, &self.output, Arc::new(self.clone()), path.as_ref())
+    }
+
+    /// Writes the table as a folder of parts with a marker `_SUCCESS`, all of which appears at once
+    /// or not at all. Every rank calls it and writes what lives there, to a file system that all
+    /// of them see.
+    ///
+    /// A partition with rows becomes the part `part-00000.csv` with its number, unless
+    /// [`part_rows`](Self::part_rows) cuts them anew. Every part has the header.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`CsvWriter::write`]; [`Error::UnknownColumn`] for a column to partition by that the
+    /// table does not have.
+    ///
+    /// # Cost
+    ///
+    /// One pass; nothing travels.
+    #[track_caller]
+    pub fn write_folder(&self, table: &Table, folder: impl AsRef<Path>) -> Result<()> {
+        self.check(table)?;
+        write_folder(table, &self.output, Arc::new(self.clone()), folder.as_ref())
     }
 
     /// Writes the table into anything that takes bytes. Every rank calls it; only the root's `out`
@@ -135,7 +154,7 @@ impl CsvWriter {
     pub fn write_to(&self, table: &Table, out: &mut dyn Write) -> Result<()> {
         const NAME: &str = "(output)";
         let lines = self.lines(table)?;
-        let header = self.header_line(table)?;
+        let header = self.header_line(table.schema());
         let begun = match table.context().is_root() {
             true => out.write_all(&header),
             false => Ok(()),
@@ -154,14 +173,12 @@ impl CsvWriter {
     /// Every batch as text.
     fn lines(&self, table: &Table) -> Result<Dataset<Vec<u8>>> {
         self.check(table)?;
-        let is_lossy = table.schema().len() == 1 && self.null_token.is_empty();
-        let kept =
-            table.map_batches(table.schema().clone(), move |batch| match first_null(batch) {
-                Some(row) if is_lossy => Err(lost_null(batch, row)),
-                _ => Ok(batch.clone()),
-            });
         let writer = self.clone();
-        Ok(kept.batches().map_ref(move |Batch(batch)| writer.text(batch)))
+        let kept = table.map_batches(table.schema().clone(), move |batch| {
+            Format::check(&writer, batch).map(|()| batch.clone())
+        });
+        let writer = self.clone();
+        Ok(kept.batches().map_ref(move |Batch(batch)| writer.lines_of(batch)))
     }
 
     fn check(&self, table: &Table) -> Result<()> {
@@ -196,10 +213,10 @@ impl CsvWriter {
         }
     }
 
-    fn header_line(&self, table: &Table) -> Result<Vec<u8>> {
+    fn header_line(&self, schema: &Schema) -> Vec<u8> {
         let mut line = Vec::new();
         if self.header {
-            for (i, name) in table.schema().names().enumerate() {
+            for (i, name) in schema.names().enumerate() {
                 if i > 0 {
                     line.push(self.delimiter);
                 }
@@ -207,10 +224,10 @@ impl CsvWriter {
             }
             line.push(b'\n');
         }
-        Ok(line)
+        line
     }
 
-    fn text(&self, batch: &RecordBatch) -> Vec<u8> {
+    fn lines_of(&self, batch: &RecordBatch) -> Vec<u8> {
         let mut lines = Vec::with_capacity(batch.num_rows() * batch.num_columns() * 8);
         let mut scratch = String::new();
         for row in 0..batch.num_rows() {
@@ -255,18 +272,52 @@ impl CsvWriter {
     }
 }
 
-/// The first row of the first column without a value.
-fn first_null(batch: &RecordBatch) -> Option<usize> {
-    let column = batch.columns().first()?;
+impl Format for CsvWriter {
+    fn extension(&self) -> &'static str {
+        "csv"
+    }
+
+    fn is_gzipped(&self, name: &Path) -> bool {
+        name.extension().is_some_and(|extension| extension == "gz")
+    }
+
+    fn has_gzipped_parts(&self) -> bool {
+        self.gzip
+    }
+
+    fn check(&self, batch: &RecordBatch) -> Result<(), CoreError> {
+        let is_key = |name: &String| self.output.partition_by.contains(name);
+        let fields = batch.schema_ref().fields().iter().zip(batch.columns());
+        let mut written = fields.filter(|(field, _)| !is_key(field.name()));
+        match (written.next(), written.next()) {
+            (Some((field, column)), None) if self.null_token.is_empty() => match null_in(column) {
+                Some(row) => Err(lost_null(field.name(), row)),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn text(&self, batch: &RecordBatch) -> Option<Vec<u8>> {
+        Some(self.lines_of(batch))
+    }
+
+    fn encoder(&self, schema: &Schema, _file: &str) -> Result<Box<dyn Encoder>, CoreError> {
+        Ok(Texts::boxed(self.clone(), self.header_line(schema)))
+    }
+}
+
+/// The first row without a value.
+fn null_in(column: &ArrayRef) -> Option<usize> {
     (column.null_count() > 0).then(|| (0..column.len()).find(|&row| column.is_null(row)))?
 }
 
 /// An empty line is no record, so a null alone on its line would be lost.
-fn lost_null(batch: &RecordBatch, row: usize) -> CoreError {
+fn lost_null(column: &str, row: usize) -> CoreError {
     CoreError::BadValue {
         operation: "write_csv of a table of one column".to_owned(),
         row: row as u64,
-        column: batch.schema_ref().field(0).name().clone(),
+        column: column.to_owned(),
         value: "null".to_owned(),
         expected: "a null token that is not empty".to_owned(),
     }
@@ -284,7 +335,9 @@ fn cell_text<'a>(column: &'a ArrayRef, row: usize, scratch: &'a mut String) -> &
     } else if let Some(truths) = column.as_boolean_opt() {
         write!(scratch, "{}", truths.value(row))
     } else {
-        Ok(()) // vectors were refused
+        // Vectors were refused; other values have one text only.
+        let text = arrow_cast::display::array_value_to_string(column, row);
+        text.map(|text| scratch.push_str(&text)).map_err(|_| std::fmt::Error)
     };
     put.expect("a string takes all text");
     scratch
@@ -383,7 +436,8 @@ mod tests {
             let still = empty.write_csv(&below).unwrap_err().to_string();
             let cast = crate::col("s, t").cast(Type::I64);
             let failing = good.with_column("n", cast).unwrap();
-            let failed = failing.write_csv(&path).unwrap_err().to_string();
+            let over = CsvWriter::new().mode(crate::WriteMode::Overwrite);
+            let failed = over.write(&failing, &path).unwrap_err().to_string();
             assert_eq!(good.count().unwrap(), 4); // and the context goes on
             [unwritable, still, failed]
         });

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, new_empty_array,
+};
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 
 use super::infer::{parse_bool, parse_f64, parse_i64};
 use crate::error::{Error, Result};
+use crate::readers::keys::cell;
 use crate::schema::Type;
 
 /// A column that is being read.
@@ -22,6 +25,7 @@ enum Cells {
     I64(Vec<i64>),
     F64(Vec<f64>),
     Text { bytes: Vec<u8>, ends: Vec<i32> }, // the ends start with 0
+    Other(Type, Vec<ArrayRef>),              // each a column of one cell
 }
 
 impl Growing {
@@ -30,11 +34,12 @@ impl Growing {
             Type::Bool => Cells::Bool(BooleanBufferBuilder::new(rows)),
             Type::I64 => Cells::I64(Vec::with_capacity(rows)),
             Type::F64 => Cells::F64(Vec::with_capacity(rows)),
-            _ => {
+            Type::String => {
                 let mut ends = Vec::with_capacity(rows + 1);
                 ends.push(0);
                 Cells::Text { bytes: Vec::new(), ends }
             }
+            other => Cells::Other(other, Vec::new()),
         };
         Self { cells, nulls: NullBufferBuilder::new(rows) }
     }
@@ -57,6 +62,11 @@ impl Growing {
                     }
                     _ => false,
                 }
+            }
+            Cells::Other(of, cells) => {
+                let text = std::str::from_utf8(text).ok();
+                let read = text.and_then(|text| cell(Some(text), *of));
+                read.map(|value| cells.push(value)).is_some()
             }
         };
         if is_read {
@@ -82,6 +92,7 @@ impl Growing {
             Cells::I64(cells) => cells.push(0),
             Cells::F64(cells) => cells.push(0.0),
             Cells::Text { bytes, ends } => ends.push(bytes.len() as i32), // `push` has checked
+            Cells::Other(of, cells) => cells.extend(cell(None, *of)),
         }
         self.nulls.append_null();
     }
@@ -96,6 +107,7 @@ impl Growing {
                 ends.truncate(rows + 1);
                 bytes.truncate(ends.last().map_or(0, |&end| end as usize));
             }
+            Cells::Other(_, cells) => cells.truncate(rows),
         }
         self.nulls.truncate(rows);
     }
@@ -127,6 +139,11 @@ impl Growing {
                 let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
                 let texts = StringArray::try_new(ends, Buffer::from_vec(bytes), nulls);
                 Arc::new(texts.map_err(Error::arrow("making a column of text"))?)
+            }
+            Cells::Other(of, cells) if cells.is_empty() => new_empty_array(&of.to_arrow()),
+            Cells::Other(_, cells) => {
+                let cells: Vec<&dyn Array> = cells.iter().map(AsRef::as_ref).collect();
+                arrow_select::concat::concat(&cells).map_err(Error::arrow("making a column"))?
             }
         })
     }

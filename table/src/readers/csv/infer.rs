@@ -25,7 +25,7 @@ use crate::schema::Type;
 
 /// The set of what values said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Evidence(u8);
+pub(in crate::readers) struct Evidence(u8);
 
 impl Evidence {
     const TRUTH: Self = Self(1);
@@ -36,7 +36,7 @@ impl Evidence {
     const TEXT: Self = Self(32);
 
     /// What a value says.
-    pub(super) fn of(value: &[u8]) -> Self {
+    pub(in crate::readers) fn of(value: &[u8]) -> Self {
         let (digits, is_negative) = match value {
             [b'-', digits @ ..] => (digits, true),
             digits => (digits, false),
@@ -85,7 +85,7 @@ impl Evidence {
         Self::FLOAT
     }
 
-    pub(super) fn join(self, other: Self) -> Self {
+    pub(in crate::readers) fn join(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -94,18 +94,18 @@ impl Evidence {
     }
 
     /// Whether nothing was said.
-    pub(super) fn is_none(self) -> bool {
+    pub(in crate::readers) fn is_none(self) -> bool {
         self.0 == 0
     }
 
     /// Whether nothing that is said can change the type any more.
     #[inline]
-    pub(super) fn is_settled(self) -> bool {
+    pub(in crate::readers) fn is_settled(self) -> bool {
         self.has(Self::TEXT)
     }
 
     /// The type of a column with that evidence.
-    pub(super) fn resolve(self) -> Type {
+    pub(in crate::readers) fn resolve(self) -> Type {
         let is_number = !self.has(Self::TEXT) && !self.has(Self::TRUTH);
         let is_rounded = self.has(Self::WIDE) && !self.has(Self::FLOAT);
         if self == Self::TRUTH {
@@ -129,13 +129,13 @@ fn is_truth(value: &[u8]) -> bool {
 }
 
 /// A truth value.
-pub(super) fn parse_bool(value: &[u8]) -> Option<bool> {
+pub(in crate::readers) fn parse_bool(value: &[u8]) -> Option<bool> {
     std::str::from_utf8(value).ok().and_then(spoken)
 }
 
 /// A whole number in the range of `i64`.
 #[inline]
-pub(super) fn parse_i64(value: &[u8]) -> Option<i64> {
+pub(in crate::readers) fn parse_i64(value: &[u8]) -> Option<i64> {
     let (digits, is_negative) = match value {
         [b'-', digits @ ..] => (digits, true),
         [b'+', digits @ ..] => (digits, false),
@@ -157,7 +157,7 @@ pub(super) fn parse_i64(value: &[u8]) -> Option<i64> {
 
 /// A float; none for a number that no finite float comes near.
 #[inline]
-pub(super) fn parse_f64(value: &[u8]) -> Option<f64> {
+pub(in crate::readers) fn parse_f64(value: &[u8]) -> Option<f64> {
     let float: f64 = std::str::from_utf8(value).ok()?.parse().ok()?;
     let is_lost = float.is_infinite() && value.iter().any(u8::is_ascii_digit);
     (!is_lost).then_some(float)

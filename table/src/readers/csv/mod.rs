@@ -20,7 +20,7 @@ mod columns;
 mod decimal;
 mod format;
 mod head;
-mod infer;
+pub(in crate::readers) mod infer;
 mod plan;
 mod records;
 mod splits;
@@ -30,13 +30,14 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use firesteel_core::{Context, Dataset, Error as CoreError};
+use firesteel_core::{Context, Dataset};
 use serde::{Deserialize, Serialize};
 
 pub use format::CsvFormat;
 
 use crate::error::{Error, Result};
 use crate::readers::report::{Counts, ReadReport};
+use crate::readers::together::agreed;
 use crate::schema::{Schema, Type};
 use crate::table::{BATCH_ROWS, Table};
 use infer::Evidence;
@@ -272,7 +273,7 @@ impl CsvReader {
     #[track_caller]
     fn prepare(&self, ctx: &Context) -> Result<Reading> {
         self.check()?;
-        let Opened { sources, plan, guess } = agreed(ctx, self.open(ctx))?;
+        let Opened { sources, plan, guess } = agreed(ctx, "csv headers", self.open(ctx))?;
         let files = sources.iter().map(|source| source.input.name().to_owned()).collect();
         let bytes = sources.iter().map(|source| source.input.len()).sum();
         let splits = splits::cut(ctx, &sources, self.split_bytes, plan.dialect)?;
@@ -297,24 +298,6 @@ struct Opened {
     sources: Vec<Source>,
     plan: Plan,
     guess: Vec<Evidence>,
-}
-
-/// What this rank found, if no rank failed; otherwise the same error on all of them (law 3).
-#[track_caller]
-fn agreed<T>(ctx: &Context, found: Result<T>) -> Result<T> {
-    let fault: Option<CoreError> = match found {
-        Ok(_) => None,
-        Err(ref error) => Some(error.clone().into()),
-    };
-    let faults = ctx.generate("csv headers", ctx.ranks(), move |_| match &fault {
-        None => Ok(std::iter::empty::<Result<u8, CoreError>>()),
-        Some(error) => Err(error.clone()),
-    });
-    match (faults.count(), found) {
-        (Ok(_), found) => found,
-        (Err(error), Err(own)) if error == own.clone().into() => Err(own), // with its own type
-        (Err(error), _) => Err(error.into()),
-    }
 }
 
 /// Files that are ready to be read.
