@@ -33,7 +33,7 @@ mod writers;
 pub use aggregate::{Aggregate, count_rows};
 pub use batch::Batch;
 pub use error::{Error, Result};
-pub use expr::{Expr, Node, Then, When, coalesce, col, lit, null, when};
+pub use expr::{Expr, Function, Node, Then, When, coalesce, col, greatest, least, lit, null, when};
 #[cfg(feature = "avro")]
 pub use readers::AvroReader;
 pub use readers::{

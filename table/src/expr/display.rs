@@ -173,6 +173,12 @@ impl Display for Expr {
             Node::Length(_) => call(f, "length", node),
             Node::Concat(_) => call(f, "concat", node),
             Node::Coalesce(_) => call(f, "coalesce", node),
+            Node::Call(function, operands) => {
+                write!(f, "{}(", function.name())?;
+                listed(f, operands.iter())?;
+                function.parameters(f)?;
+                f.write_char(')')
+            }
             Node::Invalid(problem) => write!(f, "invalid({problem})"),
         }
     }

@@ -126,6 +126,11 @@ impl Expr {
                 let parts = terms.iter().map(|term| term.part(rows)).collect::<Result<Vec<_>>>()?;
                 strings::concat(&parts, rows.len())
             }
+            Node::Call(function, operands) => {
+                let parts =
+                    operands.iter().map(|term| term.part(rows)).collect::<Result<Vec<_>>>()?;
+                function.apply(&parts, self.known_type(&rows.schema)?, rows.len())
+            }
             Node::Invalid(problem) => {
                 Err(Error::Expression { expression: "…".to_owned(), problem: problem.clone() })
             }

@@ -32,6 +32,7 @@
 mod cast;
 mod display;
 mod evaluate;
+mod functions;
 mod kernels;
 mod node;
 mod saved;
@@ -44,6 +45,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) use cast::spoken;
+pub use functions::{Function, greatest, least};
 pub use node::Node;
 
 use crate::schema::Type;
@@ -319,6 +321,7 @@ impl Expr {
     fn of(node: Node) -> Self {
         let own = match node {
             Node::When { .. } => 4, // object, object, list, pair
+            Node::Call(..) => 3,    // object, pair, list
             _ => 2,
         };
         let depth = own + node.children().iter().map(|child| child.depth).max().unwrap_or(0);

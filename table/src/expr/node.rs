@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Expr;
+use super::{Expr, Function};
 use crate::schema::Type;
 use crate::value::Value;
 
@@ -88,6 +88,8 @@ pub enum Node {
     Length(Expr),
     /// The texts one after the other.
     Concat(Vec<Expr>),
+    /// A function of one or more operands.
+    Call(Function, Vec<Expr>),
     /// An expression that could not be built; it says why when it is checked. Never in a file.
     #[serde(skip)]
     Invalid(String),
@@ -104,7 +106,8 @@ impl Node {
             | Self::And(terms)
             | Self::Or(terms)
             | Self::Coalesce(terms)
-            | Self::Concat(terms) => terms.iter().collect(),
+            | Self::Concat(terms)
+            | Self::Call(_, terms) => terms.iter().collect(),
             Self::Sub(a, b)
             | Self::Div(a, b)
             | Self::Rem(a, b)

@@ -32,6 +32,9 @@ impl<'de> Deserialize<'de> for Expr {
             {
                 Err(D::Error::custom("expression with an operator without operands"))
             }
+            Node::Call(function, operands) if !function.takes(operands.len()) => {
+                Err(D::Error::custom("a function with the wrong number of operands"))
+            }
             _ => Ok(expression),
         }
     }

@@ -513,3 +513,135 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Expr>(&text).unwrap(), expr);
     }
 }
+
+#[test]
+fn functions_of_text_are_those_of_strings() {
+    let s = || col("s");
+    let texts = [Some("V57"), Some("250.83"), None, Some("")];
+    let text = |f: fn(&str) -> String| -> Vec<Value> {
+        texts.iter().map(|text| text.map_or(Value::Null, |text| f(text).into())).collect()
+    };
+    assert_eq!(values(&s().lower()), text(str::to_lowercase));
+    assert_eq!(values(&s().upper()), text(str::to_uppercase));
+    assert_eq!(values(&lit(" \u{a0}é ").trim().concat("|")), values_of(["é|"; 4]));
+    assert_eq!(values(&lit(" é ").trim_start()), values_of(["é "; 4]));
+    assert_eq!(values(&lit(" é ").trim_end()), values_of([" é"; 4]));
+    assert_eq!(values(&s().reverse()), text(|text| text.chars().rev().collect()));
+    assert_eq!(values(&s().replace("5", "ff")), text(|text| text.replace('5', "ff")));
+    assert_eq!(values(&s().replace("", "x")), text(str::to_owned));
+    assert_eq!(
+        values(&s().split_part(".", 0)),
+        text(|text| text.split('.').next().unwrap().into())
+    );
+    let parts = [None, Some("83"), None, None];
+    assert_eq!(values(&s().split_part(".", 1)), values_of(parts));
+    assert_eq!(values(&lit("a,b,c").split_part(",", -3)), values_of(["a"; 4]));
+    assert_eq!(values(&lit("a,b,c").split_part(",", i64::MIN)), vec![Value::Null; 4]);
+    assert_eq!(values(&lit("ab").split_part("", -1)), values_of(["ab"; 4]));
+    assert_eq!(values(&lit("é5").pad_start(4, '0')), values_of(["00é5"; 4]));
+    assert_eq!(values(&lit("é5").pad_end(3, 'ü')), values_of(["é5ü"; 4]));
+    assert_eq!(values(&lit("abc").pad_end(2, ' ')), values_of(["abc"; 4]));
+    assert_eq!(values(&lit("né5né5").find("5")), values_of([2; 4]));
+    assert_eq!(values(&s().find("5")), values_of([Some(1), Some(1), None, None]));
+    let matches = [Some(false), Some(true), None, Some(false)];
+    assert_eq!(values(&s().matches(r"^\d+\.\d+$")), values_of(matches));
+    let extracted = [Some("57"), Some("250"), None, None];
+    assert_eq!(values(&s().extract("([A-Z]*)([0-9]+)", 2)), values_of(extracted));
+    let replaced = [Some("<V>57"), Some("250.83"), None, Some("")];
+    assert_eq!(values(&s().replace_regex("([A-Z])", "<$1>")), values_of(replaced));
+}
+
+#[test]
+fn functions_of_numbers_are_those_of_floats() {
+    type OfExpr = fn(Expr) -> Expr;
+    type OfFloat = fn(f64) -> f64;
+    let functions: [(OfExpr, OfFloat); 17] = [
+        (Expr::sqrt, f64::sqrt),
+        (Expr::exp, libm::exp),
+        (Expr::ln, libm::log),
+        (Expr::log10, libm::log10),
+        (Expr::log2, libm::log2),
+        (Expr::log1p, libm::log1p),
+        (Expr::expm1, libm::expm1),
+        (Expr::sin, libm::sin),
+        (Expr::cos, libm::cos),
+        (Expr::tan, libm::tan),
+        (Expr::asin, libm::asin),
+        (Expr::acos, libm::acos),
+        (Expr::atan, libm::atan),
+        (Expr::sinh, libm::sinh),
+        (Expr::cosh, libm::cosh),
+        (Expr::tanh, libm::tanh),
+        (|x| x.round_to(1), |x| (x * 10.0).round() / 10.0),
+    ];
+    let bits = |values: Vec<Value>| -> Vec<Option<u64>> {
+        let bits = |value: &Value| match value {
+            Value::F64(x) if x.is_nan() => Some(f64::NAN.to_bits()),
+            Value::F64(x) => Some(x.to_bits()),
+            _ => None,
+        };
+        values.iter().map(bits).collect()
+    };
+    for (of, expected) in functions {
+        let floats = [Some(0.5), Some(f64::NAN), None, Some(-0.0)];
+        let wholes = [Some(7.0), Some(0.0), None, Some(-2.0)];
+        for (column, inputs) in [("x", floats), ("n", wholes)] {
+            let expr = of(col(column));
+            let expected = values_of(inputs.map(|x: Option<f64>| x.map(expected)));
+            assert_eq!(bits(values(&expr)), bits(expected), "{expr}");
+        }
+    }
+    assert_eq!(
+        values(&lit(2).pow(col("n"))),
+        values_of([Some(128.0), Some(1.0), None, Some(0.25)])
+    );
+    assert_eq!(values(&lit(1.0).atan2(1.0)), values_of([libm::atan2(1.0, 1.0); 4]));
+    assert_eq!(values(&col("n").sign()), values_of([Some(1), Some(0), None, Some(-1)]));
+    assert_eq!(values(&lit(-2.5).sign()), values_of([-1.0; 4]));
+    assert_eq!(values(&lit(1250.0).round_to(-2)), values_of([1300.0; 4]));
+    assert_eq!(values(&lit(1e300).round_to(300)), values_of([1e300; 4]));
+    let nan = [Some(false), Some(true), None, Some(false)];
+    assert_eq!(values(&col("x").is_nan()), values_of(nan));
+    assert_eq!(
+        values(&col("n").is_finite()),
+        values_of([Some(true), Some(true), None, Some(true)])
+    );
+    let most = greatest([col("n"), lit(3), null()]);
+    assert_eq!(values(&most), values_of([7, 3, 3, 3]));
+    assert_eq!(values(&least([col("n"), lit(3.5)])), values_of([3.5, 0.0, 3.5, -2.0]));
+    assert_eq!(values(&col("n").clip(0, 5)), values_of([Some(5), Some(0), None, Some(0)]));
+    assert_eq!(values(&col("n").null_if(0)), values_of([Some(7), None, None, Some(-2)]));
+    let filled = values(&col("x").fill_nan(9.0));
+    assert_eq!(filled, values_of([Some(0.5), Some(9.0), None, Some(-0.0)]));
+}
+
+#[test]
+fn calls_print_are_saved_and_refuse_what_makes_no_sense() {
+    for (expr, text) in [
+        (col("s").lower(), "lower(s)"),
+        (col("s").replace("a'", "b"), "replace(s, 'a''', 'b')"),
+        (col("s").split_part(",", -1), "split_part(s, ',', -1)"),
+        (col("s").pad_start(3, '0'), "pad_start(s, 3, '0')"),
+        (col("s").extract("(a)", 1), "extract(s, '(a)', 1)"),
+        (col("n").pow(2) + 1, "pow(n, 2) + 1"),
+        (col("x").round_to(2), "round_to(x, 2)"),
+        (greatest([col("n"), col("x")]), "greatest(n, x)"),
+    ] {
+        assert_eq!(expr.to_string(), text);
+        let saved = serde_json::to_string(&expr).unwrap();
+        assert_eq!(serde_json::from_str::<Expr>(&saved).unwrap(), expr, "{saved}");
+    }
+    let schema = Schema::of_batch(&table()).unwrap();
+    let error = |expr: Expr| expr.output_type(&schema).unwrap_err().to_string();
+    assert!(error(col("n").lower()).contains("`n` is i64, expected string"));
+    assert!(error(col("s").sqrt()).contains("`s` is string, expected a number"));
+    assert!(error(col("s").matches("(")).contains("unclosed group"));
+    assert!(error(col("s").extract("a", 1)).contains("group 1 of a pattern that has 0"));
+    let hostile = r#"{"call":["pow",[{"col":"n"}]]}"#;
+    assert!(serde_json::from_str::<Expr>(hostile).is_err());
+    assert!(serde_json::from_str::<Expr>(r#"{"call":["evil",[{"col":"n"}]]}"#).is_err());
+    let of = |expr: Expr| expr.output_type(&schema).unwrap();
+    assert_eq!(of(greatest([col("n"), lit(3)])), Type::I64);
+    assert_eq!(of(greatest([col("n"), col("x")])), Type::F64);
+    assert_eq!(of(col("s").find("a")), Type::I64);
+}

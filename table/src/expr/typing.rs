@@ -86,6 +86,23 @@ impl Expr {
                 Ok(Some(Type::I64))
             }
             Node::Concat(terms) => self.all(terms, Type::String, schema),
+            Node::Call(function, operands) => {
+                if let Some(problem) = function.problem() {
+                    return Err(Error::Expression { expression: self.shown(), problem });
+                }
+                if !function.takes(operands.len()) {
+                    let problem = "the wrong number of operands".to_owned();
+                    return Err(Error::Expression { expression: self.shown(), problem });
+                }
+                let mut widest = None;
+                for operand in operands {
+                    match function.operand_type() {
+                        Some(of) => widest = self.all([operand], of, schema)?,
+                        None => widest = wider(widest, self.number(Some(operand), schema)?),
+                    }
+                }
+                Ok(function.result_type().or(widest))
+            }
             Node::Invalid(problem) => {
                 Err(Error::Expression { expression: "…".to_owned(), problem: problem.clone() })
             }
