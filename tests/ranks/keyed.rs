@@ -61,7 +61,7 @@ pub(crate) const KEYED: &[Case] = &[
     }),
     ("sort_by_key", |ctx| done(keyed(ctx, 9).sort_by_key().collect())),
     ("sort_by_key_descending", |ctx| done(keyed(ctx, 9).sort_by_key_descending().collect())),
-    ("range_by", |ctx| done(ctx.range_by(90..-7, -3).and_then(|rows| rows.collect()))),
+    ("range_by", |ctx| done(ctx.range_by(90, -7, -3).and_then(|rows| rows.collect()))),
     ("repartition_and_sort_within_partitions", |ctx| {
         let sorted = keyed(ctx, 9).repartition_and_sort_within_partitions(&Partitioner::hash(3));
         done(sorted.glom().collect())

@@ -144,22 +144,22 @@ impl Context {
     /// ```
     /// # fn main() -> firesteel_core::Result<()> {
     /// let ctx = firesteel_core::Context::local();
-    /// assert_eq!(ctx.range_by(0..10, 4)?.collect()?, [0, 4, 8]);
-    /// assert_eq!(ctx.range_by(3..-3, -2)?.collect()?, [3, 1, -1]);
+    /// assert_eq!(ctx.range_by(0, 10, 4)?.collect()?, [0, 4, 8]);
+    /// assert_eq!(ctx.range_by(3, -3, -2)?.collect()?, [3, 1, -1]);
     /// # Ok(())
     /// # }
     /// ```
     #[track_caller]
-    pub fn range_by(&self, range: Range<i64>, step: i64) -> Result<Dataset<i64>> {
+    pub fn range_by(&self, start: i64, end: i64, step: i64) -> Result<Dataset<i64>> {
         if step == 0 {
             return Err(Error::parameter("step", 0, "a number other than 0"));
         }
-        let (start, end) = (i128::from(range.start), i128::from(range.end));
-        let span = if step > 0 { end - start } else { start - end };
+        let rise = i128::from(end) - i128::from(start);
+        let span = if step > 0 { rise } else { -rise };
         let rows = span.max(0).unsigned_abs().div_ceil(u128::from(step.unsigned_abs())) as u64;
         let numbers = self.counted(call("range_by"), 0..rows, default_partitions(rows));
         // The true number lies in the range, so what wraps on the way to it wraps back.
-        Ok(numbers.map(move |i| range.start.wrapping_add((i as i64).wrapping_mul(step))))
+        Ok(numbers.map(move |i| start.wrapping_add((i as i64).wrapping_mul(step))))
     }
 
     fn counted(&self, call: Call, range: Range<u64>, partitions: usize) -> Dataset<u64> {
