@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt32Array, new_null_array,
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+    new_null_array,
 };
 use firesteel_core::Error as CoreError;
 
 use super::csv::infer::{Evidence, parse_bool, parse_f64, parse_i64};
 use super::listing::Listed;
 use crate::error::{Error, Result};
-use crate::schema::{Field, Type};
+use crate::schema::{Field, Schema, Type};
 
 /// The columns that folders tell, and their value in each file.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +63,20 @@ impl KeyColumns {
         self.cells.get(file)?.get(column)
     }
 
+    /// The batch of a file with the columns that folders tell behind its own.
+    pub(super) fn behind(
+        &self,
+        file: usize,
+        own: &RecordBatch,
+        to: &Schema,
+    ) -> Result<RecordBatch> {
+        let mut columns = own.columns().to_vec();
+        for field in &self.fields {
+            columns.extend(self.column(file, &field.name, own.num_rows()).transpose()?);
+        }
+        to.batch(columns, own.num_rows())
+    }
+
     /// The value of a column in a file, on so many rows.
     pub(super) fn column(&self, file: usize, name: &str, rows: usize) -> Option<Result<ArrayRef>> {
         let cell = self.cell(file, name)?;
@@ -69,6 +84,11 @@ impl KeyColumns {
         let column = arrow_select::take::take(cell, &first, None);
         Some(column.map_err(Error::arrow("repeating the value of a folder")))
     }
+}
+
+/// The columns of the files and behind them those of the folders.
+pub(super) fn with_keys(own: &Schema, keys: &KeyColumns) -> Result<Schema> {
+    Schema::new(own.fields().iter().chain(&keys.fields).cloned().collect())
 }
 
 fn inferred<'a>(values: impl Iterator<Item = &'a str>) -> Type {

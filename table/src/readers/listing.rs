@@ -48,7 +48,8 @@ pub(super) fn open(ctx: &Context, files: &[Listed]) -> Result<Vec<Input>> {
     files.iter().map(open).collect()
 }
 
-fn found(path: &str) -> Result<Vec<Listed>, CoreError> {
+/// [`list`] on this rank alone.
+pub(super) fn found(path: &str) -> Result<Vec<Listed>, CoreError> {
     let named = |error: &dyn std::fmt::Display| CoreError::file(path, error.to_string());
     let is_pattern = !Path::new(path).exists() && path.contains(['*', '?', '[']);
     let (base, roots) = if is_pattern {

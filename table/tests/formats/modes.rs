@@ -1,6 +1,6 @@
 //! What becomes of what is there, and of what was begun when something fails.
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use firesteel_core::Context;
 use firesteel_core::testing::on_ranks;
 use firesteel_table::{
@@ -184,6 +184,28 @@ fn folders_named_by_values_give_the_values_back() {
     let expected = expected.filter(col("b").eq(true).and(col("x").is_null())).unwrap();
     assert_eq!(kept.count().unwrap(), expected.count().unwrap());
     assert!(kept.batches().partitions() < back.batches().partitions());
+}
+
+#[test]
+fn folders_of_csv_named_by_values_are_read() {
+    let rows = plain(8, 200);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t");
+    on_ranks(3, |ctx| {
+        let written = table(ctx, &rows, 30, 4);
+        let writer = CsvWriter::new().null_token("?").partition_by(["b", "n"]);
+        writer.write_folder(&written, &path).unwrap();
+        let reader = CsvReader::new(&path).null_tokens(["?"]);
+        let reader = reader.column_type("x", Type::F64).split_bytes(40);
+        for back in [reader.read(ctx).unwrap(), reader.scan(ctx).unwrap()] {
+            assert_eq!(back.schema().to_string(), "x: f64, s é: string, b: bool, n: i64");
+            let back = back.select(&["n", "x", "b", "s é"]).unwrap();
+            assert_eq!(sorted(told(&back)), sorted(rows_told(&rows)));
+        }
+        let report = reader.read(ctx).unwrap().report().unwrap().clone();
+        assert_eq!(report.columns[2].nulls, rows.column(2).null_count() as u64);
+        assert_eq!((report.rows, report.bad()), (200, 0));
+    });
 }
 
 #[test]

@@ -36,6 +36,8 @@ use serde::{Deserialize, Serialize};
 pub use format::CsvFormat;
 
 use crate::error::{Error, Result};
+use crate::readers::keys::{KeyColumns, with_keys};
+use crate::readers::listing;
 use crate::readers::report::{Counts, ReadReport};
 use crate::readers::together::agreed;
 use crate::schema::{Schema, Type};
@@ -91,8 +93,9 @@ pub enum OnBadRecord {
 #[non_exhaustive]
 #[must_use]
 pub struct CsvReader {
-    /// A path or glob pattern; several files are read in the order of their names and must have
-    /// the same header. A name that ends in `.gz` is decompressed.
+    /// A file, a folder or a glob pattern; several files are read in the order of their paths and
+    /// must have the same header. Folders named `key=value` below the path become columns behind
+    /// those of the files. A name that ends in `.gz` is decompressed.
     pub path: String,
     /// How the files are written.
     pub format: CsvFormat,
@@ -110,8 +113,8 @@ pub struct CsvReader {
 }
 
 impl CsvReader {
-    /// Reads the file of that path, or the files of that glob pattern; everything else starts at
-    /// its default.
+    /// Reads the file of that path, the files below that folder, or those of that glob pattern;
+    /// everything else starts at its default.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_string_lossy().into_owned(),
@@ -227,6 +230,7 @@ impl CsvReader {
         };
         let counts: Vec<Counts> = found.into_iter().map(|found| found.counts).collect();
         let unknown = reading.plan.unknown(&all.evidence);
+        let schema = with_keys(&schema, &reading.keys)?;
         let Reading { files, bytes, .. } = reading;
         let report = ReadReport::new(files, bytes, &schema, &unknown, &counts);
         let batches = rows.map_ref(|piece| piece.batch.clone());
@@ -245,9 +249,9 @@ impl CsvReader {
             true => Vec::new(),
             false => reading.evidence(ctx)?,
         };
-        let schema = reading.plan.schema(&evidence)?;
-        let batches = reading.rows(ctx, &schema, false).map(|piece| piece.batch);
-        Ok(Table::new(schema, batches))
+        let own = reading.plan.schema(&evidence)?;
+        let batches = reading.rows(ctx, &own, false)?.map(|piece| piece.batch);
+        Ok(Table::new(with_keys(&own, &reading.keys)?, batches))
     }
 
     fn check(&self) -> Result<()> {
@@ -273,23 +277,25 @@ impl CsvReader {
     #[track_caller]
     fn prepare(&self, ctx: &Context) -> Result<Reading> {
         self.check()?;
-        let Opened { sources, plan, guess } = agreed(ctx, "csv headers", self.open(ctx))?;
+        let Opened { sources, plan, guess, keys } = agreed(ctx, "csv headers", self.open(ctx))?;
         let files = sources.iter().map(|source| source.input.name().to_owned()).collect();
         let bytes = sources.iter().map(|source| source.input.len()).sum();
         let splits = splits::cut(ctx, &sources, self.split_bytes, plan.dialect)?;
-        Ok(Reading { files, bytes, plan: Arc::new(plan), guess, splits })
+        Ok(Reading { files, bytes, plan: Arc::new(plan), guess, splits, keys: Arc::new(keys) })
     }
 
     /// Looks at the beginning of the files, on this rank alone.
     fn open(&self, ctx: &Context) -> Result<Opened> {
-        let (names, sources) = self.sources(ctx.inputs(&self.path)?)?;
+        let files = listing::found(&self.path)?;
+        let keys = KeyColumns::new(&files, &[])?;
+        let (names, sources) = self.sources(listing::open(ctx, &files)?)?;
         let wanted = self.wanted(&names)?;
         let plan = Plan::new(&self.format, &names, &wanted, self.on_bad_record, self.batch_rows);
         let guess = match sources.iter().find(|source| source.start < source.input.len()) {
             Some(source) if !plan.is_typed() => plan.sample(source)?,
             _ => Vec::new(),
         };
-        Ok(Opened { sources, plan, guess })
+        Ok(Opened { sources, plan, guess, keys })
     }
 }
 
@@ -298,6 +304,7 @@ struct Opened {
     sources: Vec<Source>,
     plan: Plan,
     guess: Vec<Evidence>,
+    keys: KeyColumns,
 }
 
 /// Files that are ready to be read.
@@ -307,6 +314,7 @@ struct Reading {
     plan: Arc<Plan>,
     guess: Vec<Evidence>,
     splits: Arc<[Split]>,
+    keys: Arc<KeyColumns>,
 }
 
 impl Reading {
@@ -322,17 +330,22 @@ impl Reading {
         Ok(parts.tree_aggregate(none, |sum, part| joined(sum, part), |a, b| joined(a, &b))?)
     }
 
-    /// The rows, read anew in every action.
+    /// The rows, read anew in every action; `schema` has the columns of the files.
     #[track_caller]
-    fn rows(&self, ctx: &Context, schema: &Schema, is_trial: bool) -> Dataset<Piece> {
+    fn rows(&self, ctx: &Context, schema: &Schema, is_trial: bool) -> Result<Dataset<Piece>> {
         let (plan, splits) = (Arc::clone(&self.plan), Arc::clone(&self.splits));
-        let schema = schema.clone();
-        ctx.generate("csv", splits.len(), move |p| {
+        let (schema, whole) = (schema.clone(), with_keys(schema, &self.keys)?);
+        let keys = Arc::clone(&self.keys);
+        let file_of = |split: &Split| self.files.iter().position(|file| file == split.input.name());
+        let files: Vec<usize> = splits.iter().map(|split| file_of(split).unwrap_or(0)).collect();
+        Ok(ctx.generate("csv", splits.len(), move |p| {
             let rows = splits
                 .get(p)
                 .map(|split| Rows::open(Arc::clone(&plan), schema.clone(), is_trial, split));
-            Ok(rows.transpose()?.into_iter().flatten())
-        })
+            let (keys, whole, file) = (Arc::clone(&keys), whole.clone(), files.get(p).copied());
+            let pieces = rows.transpose()?.into_iter().flatten();
+            Ok(pieces.map(move |piece| piece?.with_keys(&keys, file.unwrap_or(0), &whole)))
+        }))
     }
 
     /// The rows, read and kept, and what was found in each partition.
@@ -343,7 +356,7 @@ impl Reading {
         schema: &Schema,
         is_trial: bool,
     ) -> Result<(Dataset<Piece>, Vec<Findings>)> {
-        let rows = self.rows(ctx, schema, is_trial);
+        let rows = self.rows(ctx, schema, is_trial)?;
         let rows = rows.cache_sized(|piece| piece.batch.bytes());
         let columns = schema.len();
         let found = rows.map_ref(|piece| piece.found.clone()).map_partitions(move |parts| {

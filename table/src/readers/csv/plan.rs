@@ -13,6 +13,7 @@ use super::splits::{Source, SplitReader};
 use super::{OnBadRecord, Split};
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::readers::keys::KeyColumns;
 use crate::readers::report::{BadExample, Counts};
 use crate::schema::{Schema, Type};
 
@@ -180,6 +181,24 @@ fn trimmed(mut text: &[u8]) -> &[u8] {
 pub(super) struct Piece {
     pub(super) batch: Batch,
     pub(super) found: Findings,
+}
+
+impl Piece {
+    /// The piece of a file with the columns that folders tell behind its own.
+    pub(super) fn with_keys(
+        mut self,
+        keys: &KeyColumns,
+        file: usize,
+        to: &Schema,
+    ) -> Result<Self, CoreError> {
+        if !keys.fields.is_empty() {
+            let batch = keys.behind(file, &self.batch.0, to)?;
+            let nulls = batch.columns()[self.found.counts.nulls.len()..].iter();
+            self.found.counts.nulls.extend(nulls.map(|column| column.null_count() as u64));
+            self.batch = Batch(batch);
+        }
+        Ok(self)
+    }
 }
 
 /// What was found in a part of the rows; a monoid over neighbours.

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use firesteel_core::Context;
 
 use super::OnBadRecord;
-use super::keys::KeyColumns;
-use super::lines::{self, Cell, Lines, Reading, SplitLines, Wrong, check_sizes, cut, with_keys};
+use super::keys::{KeyColumns, with_keys};
+use super::lines::{self, Cell, Lines, Reading, SplitLines, Wrong, check_sizes, cut};
 use super::listing;
 use super::together::agreed;
 use crate::error::Result;

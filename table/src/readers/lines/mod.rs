@@ -15,10 +15,8 @@ pub(super) use growing::Cell;
 pub(super) use rows::{Piece, Reading};
 pub(super) use splits::{Split, SplitLines, cut};
 
-use super::keys::KeyColumns;
 use super::report::{Counts, ReadReport};
 use crate::error::{Error, Result};
-use crate::schema::Schema;
 use crate::table::Table;
 
 /// What makes a record of a line.
@@ -82,11 +80,6 @@ fn pieces(ctx: &Context, name: &'static str, reading: Arc<Reading>) -> Dataset<P
         let rows = reading.splits.get(p).map(|split| reading.rows(split));
         Ok(rows.transpose()?.into_iter().flatten())
     })
-}
-
-/// The columns of the files and behind them those of the folders.
-pub(super) fn with_keys(own: &Schema, keys: &KeyColumns) -> Result<Schema> {
-    Schema::new(own.fields().iter().chain(&keys.fields).cloned().collect())
 }
 
 /// Checks the sizes that all readers of lines have.
