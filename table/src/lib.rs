@@ -42,8 +42,9 @@ pub use readers::{
 };
 pub use schema::{Field, Schema, Type, one_row};
 pub use table::{
-    ColumnSummary, Description, ExactMoments, Frame, GroupBy, JoinType, NumberSummary, Preview,
-    SortKey, Table, TextSummary, Window, Windows, dense_rank, rank, row_number,
+    ColumnSummary, Description, ExactMoments, Frame, GroupBy, GroupingSets, JoinType,
+    NumberSummary, Preview, SortKey, Table, TextSummary, Window, Windows, dense_rank, rank,
+    row_number,
 };
 pub use value::Value;
 pub use vectors::{

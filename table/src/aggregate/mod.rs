@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use accumulators::{Accumulator, Running, accumulator};
 
 use crate::error::{Error, Result};
-use crate::expr::Expr;
+use crate::expr::{Expr, lit, null, when};
 use crate::schema::{Schema, Type};
 
 /// What is done with the values of a group.
@@ -198,6 +198,23 @@ impl Aggregate {
             ) => Ok(of),
             _ => expected("a number or bool"),
         }
+    }
+
+    /// The aggregate of those rows alone for which the condition is true.
+    pub(crate) fn only_where(&self, condition: Expr) -> Result<Self> {
+        let is_met = |of: Expr| when(condition.clone()).then(of).otherwise(null());
+        Ok(match self.function {
+            Function::First | Function::Last => {
+                return Err(Error::parameter("aggregate", self, "none of first and last here"));
+            }
+            // A row that meets it counts as a value.
+            Function::CountRows => is_met(lit(1)).count(),
+            // The order alone decides which row is picked, whatever its value.
+            Function::FirstBy | Function::LastBy => {
+                Self { by: self.by.clone().map(is_met), ..self.clone() }
+            }
+            _ => Self { of: self.of.clone().map(is_met), ..self.clone() },
+        })
     }
 
     pub(crate) fn function(&self) -> Function {

@@ -11,6 +11,7 @@
 //! | `operators` | columns and rows in, columns and rows out |
 //! | `place` | rows with equal keys to one partition |
 //! | `group_by`, `join`, `sort`, `window` | what needs that |
+//! | `reshape` | grouping sets, pivots, unions by name, samples |
 //! | `split` | a random split by a key |
 //! | `describe` | one pass of statistics, over `exact` sums and counted `levels` |
 //! | `show` | the first rows as text |
@@ -22,6 +23,7 @@ mod join;
 mod levels;
 mod operators;
 mod place;
+mod reshape;
 mod show;
 mod sort;
 mod split;
@@ -38,6 +40,7 @@ pub use describe::{ColumnSummary, Description, NumberSummary, TextSummary};
 pub use exact::ExactMoments;
 pub use group_by::GroupBy;
 pub use join::JoinType;
+pub use reshape::GroupingSets;
 pub use show::Preview;
 pub use sort::SortKey;
 pub use window::{Frame, Window, Windows, dense_rank, rank, row_number};

@@ -551,3 +551,99 @@ fn what_makes_no_sense_is_refused_by_name() {
     assert!(error.contains("sum(n)") && error.contains("range of i64"), "{error}");
     assert_eq!(table.count().unwrap(), 20);
 }
+
+#[test]
+fn grouping_sets_are_groups_of_each_set() {
+    let input = sample(150, 9);
+    let sets: [&[bool]; 4] = [&[true, true], &[true, false], &[false, true], &[false, false]];
+    let expected = |sets: &[&[bool]]| -> Vec<String> {
+        let mut rows: Vec<Row> = Vec::new();
+        for set in sets {
+            let names: Vec<&str> = ["s", "ok"]
+                .into_iter()
+                .zip(*set)
+                .filter(|(_, held)| **held)
+                .map(|(n, _)| n)
+                .collect();
+            let id = set.iter().fold(0, |id, held| id << 1 | i64::from(!held));
+            for group in groups(&input, &names).into_values() {
+                let key =
+                    |at: usize, held: bool| if held { group[0][at].clone() } else { Value::Null };
+                let ids = floats(&group, 0).iter().sum::<f64>() as i64;
+                rows.push(vec![key(2, set[0]), key(4, set[1]), Value::I64(id), Value::I64(ids)]);
+            }
+        }
+        let mut shown = shown(&rows);
+        shown.sort();
+        shown
+    };
+    type Make = fn(&Table) -> crate::Result<super::GroupingSets>;
+    let cases: [(Make, &[&[bool]]); 3] = [
+        (|table| table.cube(&["s", "ok"]), &sets),
+        (|table| table.rollup(&["s", "ok"]), &[sets[0], sets[1], sets[3]]),
+        (|table| table.grouping_sets(&[&["s"][..], &["ok"]]), &[sets[1], sets[2]]),
+    ];
+    for (make, sets) in cases {
+        let mut found = agreed(std::slice::from_ref(&input), |tables| {
+            make(&tables[0]).unwrap().agg([col("id").sum()]).unwrap()
+        });
+        found.sort();
+        assert_eq!(found, expected(sets));
+    }
+}
+
+#[test]
+fn pivots_are_aggregates_of_the_rows_that_have_a_value() {
+    let input = sample(200, 6);
+    for aggregate in [col("id").sum(), count_rows(), col("x").max(), col("id").last_by(col("k"))] {
+        let aggregate = &aggregate;
+        let mut found = agreed(std::slice::from_ref(&input), |tables| {
+            tables[0].pivot(&["ok"], "s", aggregate.clone()).unwrap()
+        });
+        // The same by a filter for each value.
+        let table = spread(&Context::local(), &input, 50, 3);
+        let names = ["", "fir", "fire", "steel", "é", "null"];
+        let mut expected: Vec<Row> =
+            rows_of(&table.group_by(&["ok"]).unwrap().agg([]).unwrap().to_batch().unwrap());
+        for name in names {
+            let is_it = if name == "null" { col("s").is_null() } else { col("s").eq(name) };
+            let some = table.filter(is_it).unwrap().group_by(&["ok"]).unwrap();
+            let some = rows_of(&some.agg([aggregate.clone()]).unwrap().to_batch().unwrap());
+            for row in &mut expected {
+                let cell =
+                    some.iter().find(|other| other[0] == row[0]).map(|other| other[1].clone());
+                let none = if *aggregate == count_rows() { Value::I64(0) } else { Value::Null };
+                row.push(cell.unwrap_or(none));
+            }
+        }
+        let mut expected = shown(&expected);
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{aggregate}");
+        let wide = table.pivot(&["ok"], "s", aggregate.clone()).unwrap();
+        assert_eq!(wide.schema().names().skip(1).collect::<Vec<_>>(), names);
+    }
+    let table = spread(&Context::local(), &input, 50, 3);
+    let error = table.pivot(&["ok"], "s", col("id").first()).unwrap_err().to_string();
+    assert!(error.contains("first(id)"), "{error}");
+    assert!(
+        table.pivot(&["ok"], "x", count_rows()).unwrap_err().to_string().contains("`x` is f64")
+    );
+}
+
+#[test]
+fn samples_and_unions_do_not_depend_on_how_a_table_is_cut() {
+    let input = sample(3_000, 6);
+    let program = |tables: &[Table]| {
+        let some = tables[0].sample(0.2, 11).unwrap();
+        let other = some.drop_columns(&["s"]).unwrap().select(&["x", "ok", "k", "id"]).unwrap();
+        some.union_by_name(&other, true).unwrap()
+    };
+    let found = agreed(std::slice::from_ref(&input), program);
+    // Five standard deviations around 2 · 600.
+    assert!((2 * 490..2 * 710).contains(&found.len()), "{}", found.len());
+    let table = spread(&Context::local(), &input, 50, 3);
+    assert_eq!(table.sample(0.0, 1).unwrap().count(), Ok(0));
+    assert_eq!(table.sample(1.0, 1).unwrap().count(), Ok(3_000));
+    assert!(table.sample(1.1, 1).unwrap_err().to_string().contains("fraction"));
+}
