@@ -67,7 +67,7 @@ impl<K: Wire + Eq + Hash + Ord, V: Wire> Dataset<(K, V)> {
     ///
     /// # Cost
     ///
-    /// Three passes over the parent at once (cache what is dear to compute), and one when the result is
+    /// Two passes over the parent at once (cache what is dear to compute), and one when the result is
     /// read. Of the keys whose fraction is neither 0 nor 1 each row sends its key and 16 bytes through a
     /// shuffle, where they are sorted within the memory budget. A number a key is held on every rank.
     /// Rows stay where they are, and as they were placed.
