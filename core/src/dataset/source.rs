@@ -133,7 +133,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`Error::Parameter`](crate::Error::Parameter) if `step` is 0.
+    /// [`Error::Parameter`] if `step` is 0.
     ///
     /// # Cost
     ///
