@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The collection tasks with what a user would take instead: collection_peers.py TASK DIR PEER [--threads N].
 
-TASK: words, reduce_by_key, sort, join, shuffle_spill (DuckDB alone, 256 MiB, from a table on disk), parquet_read (polars, DuckDB; DIR/table.parquet is made by `bench`); PEER: polars, duckdb, spark (DataFrames), spark-rdd (Java).
+TASK: words, reduce_by_key, sort, join, cache (Spark's DataFrames alone), shuffle_spill (from a table on disk;
+DuckDB with 256 MiB, Spark's DataFrames with a heap of 1 GiB, about the least that they start with), parquet_read (polars, DuckDB; DIR/table.parquet is made by `bench`); PEER: polars, duckdb, spark (DataFrames), spark-rdd (Java).
 One line of JSON: `seconds` is the median of three runs with the data in memory (`words`: with the file
 in the system's cache), and the numbers that the program `bench` prints for the same task.
 Needs numpy; polars, duckdb, pyspark and Java 17. Written with polars 2.1.0, duckdb 2.0.0, pyspark 4.3.0.
@@ -21,7 +22,7 @@ MASK = (1 << 64) - 1
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
-    parser.add_argument("task", choices=["words", "reduce_by_key", "sort", "join", "shuffle_spill", "parquet_read"])
+    parser.add_argument("task", choices=["words", "reduce_by_key", "sort", "join", "cache", "shuffle_spill", "parquet_read"])
     parser.add_argument("dir", type=Path)
     parser.add_argument("peer", choices=["polars", "duckdb", "spark", "spark-rdd"])
     parser.add_argument("--threads", type=int, default=2)
@@ -161,16 +162,40 @@ def with_spark(task, dir, threads):
     from pyspark.sql import functions as f
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     from peers import spark_session
-    spark = spark_session(threads)
-    def frame(name, **columns):
+    spark = spark_session(threads, **({"memory": "1g"} if task == "shuffle_spill" else {}))
+    def on_disk(name, **columns):
         file = dir / f"{name}.parquet"
         if not file.exists():
             import pyarrow as pa, pyarrow.parquet as pq
             pq.write_table(pa.table({n: pa.array(c.view("int64")) for n, c in columns.items()}), file, row_group_size=1 << 20)
-        cached = spark.read.parquet(str(file)).cache()
+        return spark.read.parquet(str(file))
+    def frame(name, **columns):
+        cached = on_disk(name, **columns).cache()
         cached.count()
         return cached
+    def thrown_away(sorted):
+        """Every sorted row is made and thrown away; its place cannot be asked for without another job."""
+        sorted.write.format("noop").mode("overwrite").save()
+    def summed(pairs):
+        return pairs.groupBy("key").agg(f.sum("val").alias("total")).agg(
+            f.count("key"), f.sum((f.col("key") * f.col("total")).cast("decimal(38,0)"))).collect()[0]
     try:
+        if task == "cache":
+            kept = spark.range(1 << 28).select(f.expr("id ^ shiftright(id, 7)").alias("n")).cache()
+            kept.count()
+            def passes():
+                total = 0
+                for _ in range(10):
+                    total = (total * 31 + kept.agg(f.sum("n")).collect()[0][0]) & MASK
+                return total
+            return timed(passes, lambda total: {"checksum": total})
+        if task == "shuffle_spill":
+            pairs = on_disk("kv", key=array(dir, "kv_key"), val=array(dir, "kv_val"))
+            def both():
+                row = summed(pairs)
+                thrown_away(pairs.sort("key"))
+                return row
+            return timed(both, lambda row: {"groups": row[0], "sums": int(row[1]) & MASK})
         if task == "words":
             query = lambda: spark.read.text(str(dir / "words.txt")).select(f.explode(f.split("value", " ")).alias("word")).groupBy("word").count()
             return timed(lambda: query().agg(f.count("word"), f.sum("count")).collect()[0],
@@ -184,11 +209,8 @@ def with_spark(task, dir, threads):
                          lambda row: {"rows": row[0]})
         pairs = frame("kv", key=array(dir, "kv_key"), val=array(dir, "kv_val"))
         if task == "reduce_by_key":
-            return timed(lambda: pairs.groupBy("key").agg(f.sum("val").alias("total")).agg(
-                f.count("key"), f.sum((f.col("key") * f.col("total")).cast("decimal(38,0)"))).collect()[0],
-                lambda row: {"groups": row[0], "checksum": int(row[1]) & MASK})
-        # Every sorted row is made and thrown away; its place cannot be asked for without another job.
-        return timed(lambda: pairs.sort("key").write.format("noop").mode("overwrite").save(), lambda _: {})
+            return timed(lambda: summed(pairs), lambda row: {"groups": row[0], "checksum": int(row[1]) & MASK})
+        return timed(lambda: thrown_away(pairs.sort("key")), lambda _: {})
     finally:
         spark.stop()
 
