@@ -84,6 +84,13 @@ pub enum Error {
         problem: String,
     },
 
+    /// More rows in one place of a join or a window than can be numbered.
+    #[error("{rows} rows come together in one place, at most 4294967295 can")]
+    TooManyRows {
+        /// How many came.
+        rows: u64,
+    },
+
     /// Arrow refused an operation.
     #[error("{doing}: {problem}")]
     Arrow {
@@ -141,6 +148,7 @@ impl From<Error> for firesteel_core::Error {
             Error::SchemaMismatch { .. } => "table/schema-mismatch",
             Error::UnsupportedType { .. } => "table/unsupported-type",
             Error::Column { .. } => "table/column",
+            Error::TooManyRows { .. } => "table/too-many-rows",
             Error::Arrow { .. } => "table/arrow",
         };
         Self::Foreign { kind: kind.to_owned(), message: error.to_string() }

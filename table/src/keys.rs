@@ -117,6 +117,18 @@ impl Groups {
     }
 }
 
+/// Rows that come together in one place are numbered by 32 bits.
+///
+/// # Errors
+///
+/// [`Error::TooManyRows`] if there are more.
+pub(crate) fn check_numbered(rows: usize) -> Result<()> {
+    match u32::try_from(rows) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::TooManyRows { rows: rows as u64 }),
+    }
+}
+
 /// Rows of which a key column has no value: these equal nothing in a join.
 pub(crate) fn any_null(columns: &[ArrayRef], row: usize) -> bool {
     columns.iter().any(|column| column.is_null(row))

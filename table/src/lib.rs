@@ -25,7 +25,9 @@ mod expr;
 mod keys;
 mod readers;
 mod schema;
+mod sketch;
 mod table;
+mod times;
 mod value;
 mod vectors;
 mod writers;
@@ -33,18 +35,21 @@ mod writers;
 pub use aggregate::{Aggregate, count_rows};
 pub use batch::Batch;
 pub use error::{Error, Result};
-pub use expr::{Expr, Function, Node, Then, When, coalesce, col, greatest, least, lit, null, when};
+pub use expr::{
+    Expr, Function, Node, Then, TimeUnit, When, coalesce, col, date, greatest, least, list, lit,
+    null, timestamp, when,
+};
 #[cfg(feature = "avro")]
 pub use readers::AvroReader;
 pub use readers::{
     BadExample, ColumnReport, CsvFormat, CsvReader, IpcReader, JsonReader, LibsvmReader,
     OnBadRecord, ParquetReader, ReadReport,
 };
-pub use schema::{Field, Schema, Type, one_row};
+pub use schema::{Field, Item, Schema, Type, one_row};
 pub use table::{
-    ColumnSummary, Description, ExactMoments, Frame, GroupBy, GroupingSets, JoinType,
-    NumberSummary, Preview, SortKey, Table, TextSummary, Window, Windows, dense_rank, rank,
-    row_number,
+    AsOf, ColumnSummary, Description, Direction, ExactMoments, Frame, GroupBy, GroupingSets,
+    JoinType, Key, NumberSummary, Preview, SortKey, Table, TextSummary, Window, Windows,
+    dense_rank, rank, row_number,
 };
 pub use value::Value;
 pub use vectors::{

@@ -1,7 +1,7 @@
 //! The names and types of a table's columns, and their Arrow counterparts.
 //!
-//! Tables hold few types on purpose: truth values, whole numbers, floats, text, and vectors of
-//! features. Narrower Arrow numbers, large strings and dictionaries are widened when they come in
+//! Tables hold few types on purpose: truth values, whole numbers, floats, text, dates, points in time,
+//! lists of these, and vectors of features. Narrower Arrow numbers, large strings and dictionaries are widened when they come in
 //! ([`Schema::conform`]), so expressions, readers and learning see one form of each. Every column
 //! may hold nulls.
 
@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
+use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
@@ -30,6 +32,13 @@ pub enum Type {
     F64,
     /// Text in UTF-8; Arrow's `Utf8`.
     String,
+    /// A day of the calendar; Arrow's `Date32`, days from 1970-01-01.
+    Date,
+    /// A point in time without a zone of its own: in UTC, unless whoever made the column means the clocks
+    /// of a place. Arrow's `Timestamp` of microseconds from 1970-01-01T00:00:00.
+    Timestamp,
+    /// Any number of values; Arrow's `List`.
+    List(Item),
     /// So many numbers in every row; Arrow's `FixedSizeList<Float64>`.
     Vector(usize),
     /// So many numbers in every row, of which only those that are not zero are kept; Arrow's
@@ -37,7 +46,67 @@ pub enum Type {
     SparseVector(usize),
 }
 
+/// The type of a list's values: one of the single values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Item {
+    /// [`Type::Bool`].
+    Bool,
+    /// [`Type::I64`].
+    I64,
+    /// [`Type::F64`].
+    F64,
+    /// [`Type::String`].
+    String,
+    /// [`Type::Date`].
+    Date,
+    /// [`Type::Timestamp`].
+    Timestamp,
+}
+
+impl Item {
+    /// The type as that of a single value; none of lists and vectors.
+    #[must_use]
+    pub fn of(single: Type) -> Option<Self> {
+        match single {
+            Type::Bool => Some(Self::Bool),
+            Type::I64 => Some(Self::I64),
+            Type::F64 => Some(Self::F64),
+            Type::String => Some(Self::String),
+            Type::Date => Some(Self::Date),
+            Type::Timestamp => Some(Self::Timestamp),
+            Type::List(_) | Type::Vector(_) | Type::SparseVector(_) => None,
+        }
+    }
+}
+
+impl From<Item> for Type {
+    fn from(item: Item) -> Self {
+        match item {
+            Item::Bool => Self::Bool,
+            Item::I64 => Self::I64,
+            Item::F64 => Self::F64,
+            Item::String => Self::String,
+            Item::Date => Self::Date,
+            Item::Timestamp => Self::Timestamp,
+        }
+    }
+}
+
 impl Type {
+    /// Whether cells of the type are single values, which have an order: neither lists nor vectors.
+    #[must_use]
+    pub fn is_single(self) -> bool {
+        Item::of(self).is_some()
+    }
+
+    /// Whether values of the type are dates or points in time.
+    #[must_use]
+    pub fn is_time(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp)
+    }
+
     /// Whether values of the type are numbers: [`Type::I64`] or [`Type::F64`].
     #[must_use]
     pub fn is_number(self) -> bool {
@@ -52,6 +121,12 @@ impl Type {
             Self::I64 => DataType::Int64,
             Self::F64 => DataType::Float64,
             Self::String => DataType::Utf8,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::List(item) => {
+                let item = ArrowField::new_list_field(Self::from(item).to_arrow(), true);
+                DataType::List(Arc::new(item))
+            }
             Self::Vector(size) => vectors::dense_type(size),
             Self::SparseVector(_) => vectors::sparse_type(),
         }
@@ -65,6 +140,9 @@ impl fmt::Display for Type {
             Self::I64 => f.write_str("i64"),
             Self::F64 => f.write_str("f64"),
             Self::String => f.write_str("string"),
+            Self::Date => f.write_str("date"),
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::List(item) => write!(f, "list[{}]", Self::from(*item)),
             Self::Vector(size) => write!(f, "vector[{size}]"),
             Self::SparseVector(size) => write!(f, "sparse_vector[{size}]"),
         }
@@ -452,6 +530,7 @@ fn cell(field: &Field, value: &Value) -> Result<ArrayRef> {
             ));
         }
         (of, Value::Null) => new_null_array(&of.to_arrow(), 1),
+        (Type::Date, Value::Date(_)) | (Type::Timestamp, Value::Timestamp(_)) => value.to_array(),
         (Type::Bool, Value::Bool(value)) => Arc::new(BooleanArray::from(vec![*value])),
         (Type::I64, Value::I64(value)) => Arc::new(Int64Array::from(vec![*value])),
         (Type::F64, Value::F64(value)) => Arc::new(Float64Array::from(vec![*value])),
@@ -481,8 +560,9 @@ fn arrow_field(field: &Field) -> ArrowField {
 
 fn type_of_arrow(field: &ArrowField) -> Result<Type> {
     use DataType::{
-        Boolean, Dictionary, FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32, Int64,
-        LargeUtf8, UInt8, UInt16, UInt32, UInt64, Utf8, Utf8View,
+        Boolean, Date32, Date64, Dictionary, FixedSizeList, Float16, Float32, Float64, Int8, Int16,
+        Int32, Int64, LargeList, LargeUtf8, List, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8,
+        Utf8View,
     };
     let unsupported = || Error::UnsupportedType {
         column: field.name().clone(),
@@ -493,6 +573,12 @@ fn type_of_arrow(field: &ArrowField) -> Result<Type> {
         Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Ok(Type::I64),
         Float16 | Float32 | Float64 => Ok(Type::F64),
         Utf8 | LargeUtf8 | Utf8View => Ok(Type::String),
+        Date32 | Date64 => Ok(Type::Date),
+        Timestamp(..) => Ok(Type::Timestamp),
+        List(item) | LargeList(item) => {
+            let item = type_of_arrow(item).ok().and_then(Item::of);
+            item.map(Type::List).ok_or_else(unsupported)
+        }
         Dictionary(_, of) if matches!(**of, Utf8 | LargeUtf8 | Utf8View) => Ok(Type::String),
         FixedSizeList(item, size) if matches!(item.data_type(), Float32 | Float64) => {
             usize::try_from(*size).map(Type::Vector).map_err(|_| unsupported())
@@ -510,9 +596,38 @@ fn conformed((array, field): (&ArrayRef, &Field)) -> Result<ArrayRef> {
     if *array.data_type() == wanted {
         return Ok(Arc::clone(array));
     }
+    check_nanoseconds(array, field)?;
     let strict = arrow_cast::CastOptions { safe: false, ..Default::default() };
-    arrow_cast::cast_with_options(array, &wanted, &strict)
+    // A zone says how points in time are shown; they are those of UTC with it or without.
+    let array = match array.data_type() {
+        DataType::Timestamp(unit, Some(_)) => {
+            let utc = DataType::Timestamp(*unit, Some("+00:00".into()));
+            arrow_cast::cast_with_options(array, &utc, &strict)
+                .and_then(|array| {
+                    arrow_cast::cast_with_options(
+                        &array,
+                        &DataType::Timestamp(*unit, None),
+                        &strict,
+                    )
+                })
+                .map_err(Error::arrow(&format!("taking the zone of column `{}`", field.name)))?
+        }
+        _ => Arc::clone(array),
+    };
+    arrow_cast::cast_with_options(&array, &wanted, &strict)
         .map_err(Error::arrow(&format!("bringing column `{}` to {}", field.name, field.data_type)))
+}
+
+/// Parts of a microsecond would be lost.
+fn check_nanoseconds(array: &ArrayRef, field: &Field) -> Result<()> {
+    let Some(times) = array.as_primitive_opt::<TimestampNanosecondType>() else { return Ok(()) };
+    match times.iter().flatten().find(|nanos| nanos % 1000 != 0) {
+        None => Ok(()),
+        Some(nanos) => Err(Error::Column {
+            column: field.name.clone(),
+            problem: format!("{nanos} nanoseconds from 1970 are no whole microseconds"),
+        }),
+    }
 }
 
 impl PartialEq for Schema {
@@ -556,7 +671,6 @@ impl From<Schema> for Vec<Field> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::cast::AsArray;
     use arrow_array::types::{Float64Type, Int64Type};
     use arrow_array::{Float32Array, Int32Array, LargeStringArray, UInt64Array};
 
@@ -566,6 +680,9 @@ mod tests {
             ("n", Type::I64),
             ("x", Type::F64),
             ("name", Type::String),
+            ("day", Type::Date),
+            ("at", Type::Timestamp),
+            ("tags", Type::List(Item::String)),
             ("v", Type::Vector(3)),
             ("s", Type::SparseVector(7)),
         ])
@@ -618,6 +735,29 @@ mod tests {
         .unwrap();
         let error = Schema::of_batch(&big).unwrap().conform(&big).unwrap_err();
         assert!(error.to_string().contains("column `n`"), "{error}");
+    }
+
+    #[test]
+    fn times_of_other_units_and_zones_are_the_same_points_in_time() {
+        use arrow_array::types::TimestampMicrosecondType;
+        use arrow_array::{Date64Array, TimestampNanosecondArray, TimestampSecondArray};
+        let nanos = |at: i64| Arc::new(TimestampNanosecondArray::from(vec![Some(at), None]));
+        let batch = RecordBatch::try_from_iter([
+            ("s", Arc::new(TimestampSecondArray::from(vec![Some(60), None])) as ArrayRef),
+            ("z", Arc::new(TimestampSecondArray::from(vec![7, 8]).with_timezone("+05:00"))),
+            ("n", nanos(2_000)),
+            ("d", Arc::new(Date64Array::from(vec![86_400_000, 0]))),
+        ])
+        .unwrap();
+        let schema = Schema::of_batch(&batch).unwrap();
+        assert_eq!(schema.to_string(), "s: timestamp, z: timestamp, n: timestamp, d: date");
+        let wide = schema.conform(&batch).unwrap();
+        let micros = |i: usize| wide.column(i).as_primitive::<TimestampMicrosecondType>().value(0);
+        assert_eq!([micros(0), micros(1), micros(2)], [60_000_000, 7_000_000, 2]);
+        assert_eq!(Value::at(wide.column(3), 0), Value::Date(1));
+        let fine = RecordBatch::try_from_iter([("n", nanos(2_001) as ArrayRef)]).unwrap();
+        let error = Schema::of_batch(&fine).unwrap().conform(&fine).unwrap_err();
+        assert!(error.to_string().contains("column `n`: 2001 nanoseconds"), "{error}");
     }
 
     #[test]

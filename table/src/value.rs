@@ -4,14 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, NullArray, StringArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, NullArray, StringArray,
+    TimestampMicrosecondArray,
 };
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::schema::Type;
+use crate::times::{date_text, days_of, time_text};
 use crate::vectors::{dense_vectors, sparse_vectors};
 
 /// One cell: a literal of an expression, a field of a single row.
@@ -40,6 +42,11 @@ pub enum Value {
     F64(#[serde(serialize_with = "write_float", deserialize_with = "read_float")] f64),
     /// Text.
     String(String),
+    /// A day, as the number of days from 1970-01-01; [`date`](crate::date) reads one.
+    Date(i32),
+    /// A point in time, as microseconds from 1970-01-01T00:00:00; [`timestamp`](crate::timestamp) reads
+    /// one.
+    Timestamp(i64),
 }
 
 impl Value {
@@ -52,10 +59,12 @@ impl Value {
             Self::I64(_) => Some(Type::I64),
             Self::F64(_) => Some(Type::F64),
             Self::String(_) => Some(Type::String),
+            Self::Date(_) => Some(Type::Date),
+            Self::Timestamp(_) => Some(Type::Timestamp),
         }
     }
 
-    /// The cell of a column of a table; a null for other Arrow types and past the end. Vectors
+    /// The cell of a column of a table; a null for other Arrow types and past the end. Lists and vectors
     /// have no counterpart among values and read as their text.
     #[must_use]
     pub fn at(column: &dyn Array, row: usize) -> Self {
@@ -67,6 +76,11 @@ impl Value {
             DataType::Int64 => Self::I64(column.as_primitive::<Int64Type>().value(row)),
             DataType::Float64 => Self::F64(column.as_primitive::<Float64Type>().value(row)),
             DataType::Utf8 => Self::String(column.as_string::<i32>().value(row).to_owned()),
+            DataType::Date32 => Self::Date(column.as_primitive::<Date32Type>().value(row)),
+            DataType::Timestamp(TimeUnit::Microsecond, None) => {
+                Self::Timestamp(column.as_primitive::<TimestampMicrosecondType>().value(row))
+            }
+            DataType::List(_) => Self::String(list_text(&column.as_list::<i32>().value(row))),
             _ => vector_text(column, row).map_or(Self::Null, Self::String),
         }
     }
@@ -79,6 +93,8 @@ impl Value {
             Self::I64(value) => Arc::new(Int64Array::from(vec![*value])),
             Self::F64(value) => Arc::new(Float64Array::from(vec![*value])),
             Self::String(value) => Arc::new(StringArray::from(vec![value.as_str()])),
+            Self::Date(days) => Arc::new(Date32Array::from(vec![*days])),
+            Self::Timestamp(micros) => Arc::new(TimestampMicrosecondArray::from(vec![*micros])),
         }
     }
 
@@ -98,13 +114,27 @@ impl fmt::Display for Value {
             Self::I64(value) => write!(f, "{value}"),
             Self::F64(value) => f.write_str(&float_text(*value)),
             Self::String(value) => f.write_str(value),
+            Self::Date(days) => f.write_str(&date_text(*days)),
+            Self::Timestamp(micros) => f.write_str(&time_text(*micros)),
         }
+    }
+}
+
+impl From<chrono::NaiveDate> for Value {
+    fn from(date: chrono::NaiveDate) -> Self {
+        Self::Date(days_of(date))
     }
 }
 
 /// The shortest text that reads back as the same float: `0.1`, `2.0`, `1e300`, `NaN`, `inf`.
 pub(crate) fn float_text(value: f64) -> String {
     format!("{value:?}")
+}
+
+/// `[a, null, b]`.
+fn list_text(items: &dyn Array) -> String {
+    let items: Vec<_> = (0..items.len()).map(|i| Value::at(items, i).to_string()).collect();
+    format!("[{}]", items.join(", "))
 }
 
 /// `[1.0, 2.0]` or, sparse, `10:{2: 1.0, 7: -1.0}`.
@@ -182,6 +212,8 @@ mod tests {
             Value::F64(f64::INFINITY),
             Value::F64(f64::NEG_INFINITY),
             Value::String("a \"b\"".into()),
+            Value::Date(-1),
+            Value::Timestamp(i64::MAX),
         ];
         for value in values {
             let text = serde_json::to_string(&value).unwrap();

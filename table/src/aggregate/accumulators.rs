@@ -6,13 +6,17 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array};
-use arrow_schema::DataType;
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, UInt32Array,
+};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field};
 
 use super::{Aggregate, Function};
 use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::schema::Type;
+use crate::sketch::Sketch;
 
 /// The state of one aggregate in all groups of a partition.
 pub(crate) trait Accumulator {
@@ -38,6 +42,14 @@ pub(crate) fn accumulator(aggregate: &Aggregate, inputs: &[Type]) -> Result<Box<
         (Function::Mean, _) => Box::new(WholeMean { sums: Vec::new() }),
         (Function::Var, _) => Box::new(Moments { states: Vec::new(), is_std: false }),
         (Function::Std, _) => Box::new(Moments { states: Vec::new(), is_std: true }),
+        (Function::ApproxQuantile(p), _) => Box::new(Sketched { p, sketches: Vec::new() }),
+        (Function::Covar, _) => Box::new(Paired { states: Vec::new(), is_corr: false }),
+        (Function::Corr, _) => Box::new(Paired { states: Vec::new(), is_corr: true }),
+        (Function::CollectList, of) => Box::new(Collected {
+            of: of.copied().unwrap_or(Type::String),
+            parts: Vec::new(),
+            groups: Vec::new(),
+        }),
         (Function::Quantile(p), _) => Box::new(Quantile { p, values: Vec::new() }),
         (Function::Min, _) => Box::new(Extreme { keys: keys()?, best: Vec::new(), is_max: false }),
         (Function::Max, _) => Box::new(Extreme { keys: keys()?, best: Vec::new(), is_max: true }),
@@ -273,20 +285,143 @@ impl Accumulator for Quantile {
             let at = p * last as f64;
             let (below, share) = (at.floor() as usize, at.fract());
             let (low, high) = (values[below], values[(below + 1).min(last)]);
-            // Between equal values, infinite ones too, lies that value. NaNs are at the end: what lies
-            // between a number and one of them is NaN.
-            Some(if share > 0.0 && (low < high || high.is_nan()) {
-                low + share * (high - low)
-            } else {
-                low
-            })
+            Some(between(low, high, share))
         };
         Ok(Arc::new(self.values.into_iter().map(result).collect::<Float64Array>()))
     }
 }
 
+struct Sketched {
+    p: f64,
+    sketches: Vec<Sketch>,
+}
+
+impl Accumulator for Sketched {
+    fn add(&mut self, groups: &[u32], count: usize, inputs: &[ArrayRef]) -> Result<()> {
+        self.sketches.resize_with(count, Sketch::default);
+        each_float(groups, &inputs[0], |group, value| self.sketches[group].add(value));
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, count: usize) -> Result<ArrayRef> {
+        self.sketches.resize_with(count, Sketch::default);
+        let quantiles = self.sketches.iter().map(|sketch| sketch.quantile(self.p));
+        Ok(Arc::new(quantiles.collect::<Float64Array>()))
+    }
+}
+
+/// Means, squared distances from them and their products, by Welford's updates in the order of the rows.
+struct Paired {
+    states: Vec<Pair>,
+    is_corr: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Pair {
+    rows: u64,
+    x: f64,
+    y: f64,
+    squares_x: f64,
+    squares_y: f64,
+    products: f64,
+}
+
+impl Accumulator for Paired {
+    fn add(&mut self, groups: &[u32], count: usize, inputs: &[ArrayRef]) -> Result<()> {
+        self.states.resize(count, Pair::default());
+        let mut others = vec![None; groups.len()];
+        let rows: Vec<u32> = (0..groups.len() as u32).collect();
+        each_float(&rows, &inputs[1], |row, y| others[row] = Some(y));
+        each_float(&rows, &inputs[0], |row, x| {
+            let Some(y) = others[row] else { return };
+            let pair = &mut self.states[groups[row] as usize];
+            pair.rows += 1;
+            let n = pair.rows as f64;
+            let (before_x, before_y) = (x - pair.x, y - pair.y);
+            pair.x += before_x / n;
+            pair.y += before_y / n;
+            pair.squares_x += before_x * (x - pair.x);
+            pair.squares_y += before_y * (y - pair.y);
+            pair.products += before_x * (y - pair.y);
+        });
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, count: usize) -> Result<ArrayRef> {
+        self.states.resize(count, Pair::default());
+        let is_corr = self.is_corr;
+        let result = |pair: Pair| {
+            let free = (pair.rows > 1).then(|| (pair.rows - 1) as f64)?;
+            Some(if is_corr {
+                pair.products / (pair.squares_x.sqrt() * pair.squares_y.sqrt())
+            } else {
+                pair.products / free
+            })
+        };
+        Ok(Arc::new(self.states.into_iter().map(result).collect::<Float64Array>()))
+    }
+}
+
+/// The values themselves.
+struct Collected {
+    of: Type,
+    parts: Vec<ArrayRef>,
+    /// The group of each row of the parts.
+    groups: Vec<u32>,
+}
+
+impl Accumulator for Collected {
+    fn add(&mut self, groups: &[u32], _count: usize, inputs: &[ArrayRef]) -> Result<()> {
+        self.parts.push(Arc::clone(&inputs[0]));
+        self.groups.extend_from_slice(groups);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, count: usize) -> Result<ArrayRef> {
+        let doing = "putting values into lists";
+        let parts: Vec<&dyn Array> = self.parts.iter().map(AsRef::as_ref).collect();
+        let all = match parts.is_empty() {
+            true => arrow_array::new_empty_array(&self.of.to_arrow()),
+            false => arrow_select::concat::concat(&parts).map_err(Error::arrow(doing))?,
+        };
+        let mut lens = vec![0_usize; count];
+        let held = || self.groups.iter().enumerate().filter(|(row, _)| all.is_valid(*row));
+        held().for_each(|(_, &group)| lens[group as usize] += 1);
+        let total: usize = lens.iter().sum();
+        if i32::try_from(total).is_err() {
+            return Err(Error::TooManyRows { rows: total as u64 });
+        }
+        let ends = OffsetBuffer::<i32>::from_lengths(lens.iter().copied());
+        let mut next: Vec<usize> = ends.iter().map(|&end| end as usize).collect();
+        let mut order = vec![0_u32; total];
+        for (row, &group) in held() {
+            let at = &mut next[group as usize];
+            order[*at] = row as u32;
+            *at += 1;
+        }
+        let values = arrow_select::take::take(&all, &UInt32Array::from(order), None)
+            .map_err(Error::arrow(doing))?;
+        let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+        let lists = ListArray::try_new(field, ends, values, None).map_err(Error::arrow(doing))?;
+        Ok(Arc::new(lists))
+    }
+}
+
+/// What lies at that share, below 1, of the way from one value to the next. NaN is the greatest: between
+/// a number and NaN lies NaN. Next to an infinite value lies that value, between two of them infinity.
+pub(crate) fn between(low: f64, high: f64, share: f64) -> f64 {
+    let is_at_low = share <= 0.0 || compared(&low, &high).is_eq();
+    match (low.is_infinite(), high.is_infinite()) {
+        _ if is_at_low => low,
+        (_, true) => high,
+        (true, false) if !high.is_nan() => low,
+        _ if (high - low).is_infinite() => (1.0 - share) * low + share * high,
+        _ => low + share * (high - low),
+    }
+}
+
 /// NaN is greater than every number, and both zeros are equal.
-fn compared(a: &f64, b: &f64) -> std::cmp::Ordering {
+pub(crate) fn compared(a: &f64, b: &f64) -> std::cmp::Ordering {
     a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
@@ -389,8 +524,9 @@ fn decoded(keys: &Keys, values: &[Option<Box<[u8]>>]) -> Result<ArrayRef> {
 }
 
 /// Aggregates of numbers from a group's first row up to each row, in one pass.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Running {
+    name: String,
     function: Function,
     is_float: bool,
 }
@@ -406,12 +542,13 @@ impl Running {
             _ => false,
         };
         let is_number = matches!(inputs.first(), Some(Type::I64 | Type::F64 | Type::Bool));
-        (has_one && is_number).then_some(Self { function: aggregate.function(), is_float })
+        let (name, function) = (aggregate.to_string(), aggregate.function());
+        (has_one && is_number).then_some(Self { name, function, is_float })
     }
 
     /// The results for rows that lie in groups, one behind the other.
     pub(crate) fn over(
-        self,
+        &self,
         groups: impl Iterator<Item = Range<usize>>,
         values: &ArrayRef,
     ) -> Result<ArrayRef> {
@@ -453,7 +590,7 @@ impl Running {
                     Function::Count => wholes.push(Some(count as i64)),
                     Function::Sum if !self.is_float => {
                         let sum = i64::try_from(whole).map_err(|_| Error::Column {
-                            column: "sum".into(),
+                            column: self.name.clone(),
                             problem:
                                 "a running sum leaves the range of i64; cast the values to f64"
                                     .into(),

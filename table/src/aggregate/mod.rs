@@ -9,12 +9,14 @@
 //!   no values `count` and `count_distinct` are 0, and everything else is null.
 //! - Whole numbers are added exactly; a sum beyond the range of `i64` is an error that names the
 //!   aggregate. A truth value counts as 0 or 1.
-//! - Floats are added from the first row to the last in twice their precision and rounded once. The
-//!   order of the rows is that of the table, however it is cut and whoever computes it: so are the bits.
+//! - Floats are added from the first row to the last in twice their precision, with what a partial sum
+//!   loses in a second float: nearly the exact sum, but infinite where a partial sum is. The order of the
+//!   rows is that of the table, however it is cut and whoever computes it: so are the bits.
 //! - `var` and `std` are those of a sample (divided by n − 1), null of fewer than two values.
 //! - `min` and `max` compare as expressions do: NaN is greater than every number. Of texts they are by
 //!   code point.
-//! - Quantiles are exact, between two values by linear interpolation (R's type 7, numpy's default).
+//! - Quantiles are exact, between two values by linear interpolation (R's type 7, numpy's default); next
+//!   to an infinite value they are that value.
 
 mod accumulators;
 
@@ -22,11 +24,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use accumulators::{Accumulator, Running, accumulator};
+pub(crate) use accumulators::{Accumulator, Running, accumulator, between, compared};
 
 use crate::error::{Error, Result};
 use crate::expr::{Expr, lit, null, when};
-use crate::schema::{Schema, Type};
+use crate::schema::{Item, Schema, Type};
 
 /// What is done with the values of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +48,10 @@ pub(crate) enum Function {
     FirstBy,
     LastBy,
     Quantile(f64),
+    ApproxQuantile(f64),
+    Covar,
+    Corr,
+    CollectList,
 }
 
 /// A function of the rows of a group; made by [`count_rows`] and by methods of [`Expr`] such as
@@ -116,6 +122,8 @@ aggregates! {
     first => First;
     /// The value in a group's last row, which may be null.
     last => Last;
+    /// The values of a group as a list, in the order of its rows; nulls are left out.
+    collect_list => CollectList;
 }
 
 impl Expr {
@@ -136,6 +144,25 @@ impl Expr {
     /// The quantile `p` (from 0 to 1) of a group's numbers.
     pub fn quantile(self, p: f64) -> Aggregate {
         Aggregate { function: Function::Quantile(p), of: Some(self), by: None, alias: None }
+    }
+
+    /// About the quantile `p` (from 0 to 1) of a group's numbers, for groups whose values would not fit into
+    /// memory: exact of up to 512 values and of whole numbers below 512, else within 1/256 of the value.
+    pub fn approx_quantile(self, p: f64) -> Aggregate {
+        Aggregate { function: Function::ApproxQuantile(p), of: Some(self), by: None, alias: None }
+    }
+
+    /// The covariance with another number as a sample (divided by n − 1), of rows that have both.
+    pub fn covar(self, other: impl Into<Expr>) -> Aggregate {
+        let (function, by) = (Function::Covar, Some(other.into()));
+        Aggregate { function, of: Some(self), by, alias: None }
+    }
+
+    /// Pearson's correlation with another number, of rows that have both; NaN if one of them does not
+    /// vary.
+    pub fn corr(self, other: impl Into<Expr>) -> Aggregate {
+        let (function, by) = (Function::Corr, Some(other.into()));
+        Aggregate { function, of: Some(self), by, alias: None }
     }
 
     /// The median of a group's numbers.
@@ -166,7 +193,11 @@ impl Aggregate {
         let input = self.of.as_ref().map(|of| of.output_type(schema)).transpose()?;
         if let Some(by) = &self.by {
             let of = by.output_type(schema)?;
-            if matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
+            let is_pair = matches!(self.function, Function::Covar | Function::Corr);
+            if is_pair && !(of.is_number() || of == Type::Bool) {
+                return Err(Error::mismatch(by, "a number or bool", Some(of)));
+            }
+            if !of.is_single() {
                 return Err(Error::mismatch(by, "something with an order", Some(of)));
             }
         }
@@ -177,14 +208,22 @@ impl Aggregate {
             }
             (Function::Sum, Some(Type::I64 | Type::Bool)) => Ok(Type::I64),
             (Function::Sum, Some(Type::F64)) => Ok(Type::F64),
-            (Function::Quantile(p), _) if !(0.0..=1.0).contains(&p) => {
+            (Function::Quantile(p) | Function::ApproxQuantile(p), _)
+                if !(0.0..=1.0).contains(&p) =>
+            {
                 Err(Error::parameter("quantile", p, "from 0 to 1"))
             }
             (
-                Function::Mean | Function::Var | Function::Std | Function::Quantile(_),
+                Function::Mean
+                | Function::Var
+                | Function::Std
+                | Function::Quantile(_)
+                | Function::ApproxQuantile(_)
+                | Function::Covar
+                | Function::Corr,
                 Some(Type::I64 | Type::F64 | Type::Bool),
             ) => Ok(Type::F64),
-            (Function::Min | Function::Max, Some(Type::Vector(_) | Type::SparseVector(_))) => {
+            (Function::Min | Function::Max, Some(of)) if !of.is_single() => {
                 expected("something with an order")
             }
             (
@@ -196,6 +235,10 @@ impl Aggregate {
                 | Function::LastBy,
                 Some(of),
             ) => Ok(of),
+            (Function::CollectList, Some(of)) => match Item::of(of) {
+                Some(item) => Ok(Type::List(item)),
+                None => expected("a single value"),
+            },
             _ => expected("a number or bool"),
         }
     }
@@ -237,6 +280,10 @@ impl fmt::Display for Aggregate {
         let name = match self.function {
             Function::CountRows => return f.write_str("count_rows()"),
             Function::Quantile(p) => return write!(f, "quantile({of}, {p:?})"),
+            Function::ApproxQuantile(p) => return write!(f, "approx_quantile({of}, {p:?})"),
+            Function::Covar => "covar",
+            Function::Corr => "corr",
+            Function::CollectList => "collect_list",
             Function::Count => "count",
             Function::CountDistinct => "count_distinct",
             Function::Sum => "sum",
@@ -272,6 +319,10 @@ mod tests {
             (col("s").max(), "max(s)", Ok(Type::String)),
             (col("s").first_by(col("x")), "first_by(s, x)", Ok(Type::String)),
             (col("n").median(), "quantile(n, 0.5)", Ok(Type::F64)),
+            (col("n").approx_quantile(0.5), "approx_quantile(n, 0.5)", Ok(Type::F64)),
+            (col("n").corr(col("x")), "corr(n, x)", Ok(Type::F64)),
+            (col("n").covar(col("s")), "covar(n, s)", Err("`s` is string")),
+            (col("s").collect_list(), "collect_list(s)", Ok(Type::List(crate::Item::String))),
             (col("s").sum(), "sum(s)", Err("`s` is string, expected a number or bool")),
             (col("x").quantile(1.5), "quantile(x, 1.5)", Err("quantile")),
             (col("y").min(), "min(y)", Err("no column `y`")),

@@ -4,14 +4,30 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
+    TimestampMicrosecondArray,
+};
 
 use super::Expr;
 use super::evaluate::Part;
 use crate::error::Result;
 use crate::schema::Type;
+use crate::times::{DAY, date_text, parse_date, parse_time, time_text};
 use crate::value::{Value, float_text};
+
+/// Whether some value of the one type has a counterpart in the other.
+pub(super) fn is_known(from: Type, to: Type) -> bool {
+    let is_whole_or_text = |of: Type| matches!(of, Type::I64 | Type::String);
+    let is_time = |of: Type| of.is_time();
+    match (is_time(from), is_time(to)) {
+        _ if !from.is_single() || !to.is_single() => false,
+        (true, false) => is_whole_or_text(to),
+        (false, true) => is_whole_or_text(from),
+        _ => true,
+    }
+}
 
 /// The part as another type. A strict cast fails at the first value without a counterpart.
 pub(super) fn cast(whole: &Expr, part: &Part, to: Type, strict: bool) -> Result<Part> {
@@ -47,6 +63,11 @@ fn converted(array: &ArrayRef, to: Type) -> ArrayRef {
                 Arc::new(from.iter().map(|v| v.and_then(truth)).collect::<BooleanArray>())
             }
             Type::F64 => Arc::new(from.unary::<_, Float64Type>(|v| v as f64)),
+            Type::Date => {
+                let days = from.iter().map(|v| v.and_then(|v| i32::try_from(v).ok()));
+                Arc::new(days.collect::<Date32Array>())
+            }
+            Type::Timestamp => Arc::new(from.iter().collect::<TimestampMicrosecondArray>()),
             _ => Arc::new(from.iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>()),
         }
     } else if let Some(from) = array.as_primitive_opt::<Float64Type>() {
@@ -65,10 +86,33 @@ fn converted(array: &ArrayRef, to: Type) -> ArrayRef {
         match to {
             Type::Bool => Arc::new(text.map(|v| v.and_then(spoken)).collect::<BooleanArray>()),
             Type::I64 => Arc::new(text.map(|v| v?.parse().ok()).collect::<Int64Array>()),
+            Type::Date => Arc::new(text.map(|v| parse_date(v?)).collect::<Date32Array>()),
+            Type::Timestamp => {
+                Arc::new(text.map(|v| parse_time(v?)).collect::<TimestampMicrosecondArray>())
+            }
             _ => Arc::new(text.map(|v| v?.parse().ok()).collect::<Float64Array>()),
         }
+    } else if let Some(from) = array.as_primitive_opt::<Date32Type>() {
+        let midnight = |days: i32| i64::from(days).checked_mul(DAY);
+        match to {
+            Type::I64 => Arc::new(from.iter().map(|v| v.map(i64::from)).collect::<Int64Array>()),
+            Type::Timestamp => {
+                let micros = from.iter().map(|v| v.and_then(midnight));
+                Arc::new(micros.collect::<TimestampMicrosecondArray>())
+            }
+            _ => Arc::new(from.iter().map(|v| v.map(date_text)).collect::<StringArray>()),
+        }
+    } else if let Some(from) = array.as_primitive_opt::<TimestampMicrosecondType>() {
+        match to {
+            Type::I64 => Arc::new(from.iter().collect::<Int64Array>()),
+            Type::Date => {
+                let days = from.iter().map(|v| v.map(|v| v.div_euclid(DAY) as i32)); // all fit
+                Arc::new(days.collect::<Date32Array>())
+            }
+            _ => Arc::new(from.iter().map(|v| v.map(time_text)).collect::<StringArray>()),
+        }
     } else {
-        arrow_array::new_null_array(&to.to_arrow(), array.len()) // vectors: refused by the types
+        arrow_array::new_null_array(&to.to_arrow(), array.len()) // refused by the types
     }
 }
 

@@ -85,6 +85,8 @@ impl Display for Constant<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
             Value::String(text) => write!(f, "'{}'", text.replace('\'', "''")),
+            time @ Value::Date(_) => write!(f, "date '{time}'"),
+            time @ Value::Timestamp(_) => write!(f, "timestamp '{time}'"),
             other => write!(f, "{other}"),
         }
     }

@@ -129,7 +129,7 @@ impl Expr {
             Node::Call(function, operands) => {
                 let parts =
                     operands.iter().map(|term| term.part(rows)).collect::<Result<Vec<_>>>()?;
-                function.apply(&parts, self.known_type(&rows.schema)?, rows.len())
+                function.apply(self, &parts, self.known_type(&rows.schema)?, rows.len())
             }
             Node::Invalid(problem) => {
                 Err(Error::Expression { expression: "…".to_owned(), problem: problem.clone() })
@@ -197,6 +197,7 @@ impl Expr {
         let whole = |node: &Self| node.known_type(schema).ok().flatten() != Some(Type::F64);
         let own = match self.node() {
             Node::Cast(..) | Node::Invalid(_) => true,
+            Node::Call(function, _) => function.can_fail(),
             Node::Add(_) | Node::Sub(..) | Node::Mul(_) | Node::Rem(..) => whole(self),
             Node::Neg(_) | Node::Abs(_) => whole(self),
             Node::Div(a, b) => whole(a) && whole(b),

@@ -1,8 +1,9 @@
 //! Functions of one value or several, beyond the operators.
 //!
 //! A null gives null, but where a function says otherwise. What has no result in its domain (the
-//! logarithm of a negative number) is NaN, so no function fails on a row. Functions of mathematics are
-//! those of the `libm` crate, the same bits on every machine.
+//! logarithm of a negative number) is NaN, so no function of numbers or text fails on a row. Functions of
+//! mathematics are those of the `libm` crate, the same bits on every machine. Those of dates and lists are
+//! in files of their own.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
@@ -16,7 +17,9 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Part;
-use super::{Expr, Node, lit, null, when};
+use super::times::{self, TimeUnit};
+use super::typing::wider;
+use super::{Expr, Node, lists, lit, null, when};
 use crate::error::{Error, Result};
 use crate::schema::Type;
 
@@ -64,6 +67,44 @@ pub enum Function {
     IsFinite,
     Greatest,
     Least,
+    Year,
+    Quarter,
+    Month,
+    Week,
+    Day,
+    Weekday,
+    DayOfYear,
+    Hour,
+    Minute,
+    Second,
+    Microsecond,
+    Truncate(TimeUnit),
+    OffsetBy(TimeUnit),
+    Since(TimeUnit),
+    ToDate(String),
+    TryToDate(String),
+    ToTimestamp(String),
+    TryToTimestamp(String),
+    FormatTime(String),
+    FromUtc(String),
+    ToUtc(String),
+    Split(String),
+    List,
+    ListLen,
+    ListGet(i64),
+    ListContains,
+    ListJoin(String),
+    ListSort,
+    ListDistinct,
+}
+
+/// What a function is about.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Number,
+    Time,
+    List,
 }
 
 /// Methods without a parameter, and what they call.
@@ -130,6 +171,34 @@ calls! {
     is_nan => IsNan;
     /// Whether a number is neither infinite nor NaN.
     is_finite => IsFinite;
+    /// The year of a date or timestamp.
+    year => Year;
+    /// The quarter of the year, from 1 to 4.
+    quarter => Quarter;
+    /// The month, from 1 to 12.
+    month => Month;
+    /// The week of the year as ISO 8601 counts: the first is the one with the year's first Thursday.
+    week => Week;
+    /// The day of the month, from 1.
+    day => Day;
+    /// The day of the week, from 1 for Monday to 7.
+    weekday => Weekday;
+    /// The day of the year, from 1.
+    day_of_year => DayOfYear;
+    /// The hour of a timestamp, from 0 to 23.
+    hour => Hour;
+    /// The minute of the hour of a timestamp.
+    minute => Minute;
+    /// The whole second of the minute of a timestamp.
+    second => Second;
+    /// The microseconds of the second of a timestamp, from 0 to 999,999.
+    microsecond => Microsecond;
+    /// The number of values of a list, nulls among them.
+    list_len => ListLen;
+    /// The values of a list in ascending order, nulls last.
+    list_sort => ListSort;
+    /// The different values of a list, in the order of their first appearance.
+    list_distinct => ListDistinct;
 }
 
 impl Expr {
@@ -254,32 +323,57 @@ pub fn least<E: Into<Expr>>(expressions: impl IntoIterator<Item = E>) -> Expr {
 }
 
 impl Function {
-    fn is_of_text(&self) -> bool {
+    fn kind(&self) -> Kind {
         use Function::*;
-        matches!(
-            self,
-            Lower
-                | Upper
-                | Trim
-                | TrimStart
-                | TrimEnd
-                | Reverse
-                | Replace(..)
-                | SplitPart(..)
-                | PadStart(..)
-                | PadEnd(..)
-                | Find(_)
-                | Matches(_)
-                | Extract(..)
-                | ReplaceRegex(..)
-        )
+        match self {
+            Lower | Upper | Trim | TrimStart | TrimEnd | Reverse | Replace(..) | SplitPart(..)
+            | PadStart(..) | PadEnd(..) | Find(_) | Matches(_) | Extract(..) | ReplaceRegex(..) => {
+                Kind::Text
+            }
+            Sqrt | Exp | Ln | Log10 | Log2 | Log1p | Expm1 | Sin | Cos | Tan | Asin | Acos
+            | Atan | Sinh | Cosh | Tanh | Pow | Atan2 | Sign | RoundTo(_) | IsNan | IsFinite
+            | Greatest | Least => Kind::Number,
+            Year | Quarter | Month | Week | Day | Weekday | DayOfYear | Hour | Minute | Second
+            | Microsecond | Truncate(_) | OffsetBy(_) | Since(_) | ToDate(_) | TryToDate(_)
+            | ToTimestamp(_) | TryToTimestamp(_) | FormatTime(_) | FromUtc(_) | ToUtc(_) => {
+                Kind::Time
+            }
+            Split(_) | List | ListLen | ListGet(_) | ListContains | ListJoin(_) | ListSort
+            | ListDistinct => Kind::List,
+        }
+    }
+
+    /// Whether there are rows for which it has no result.
+    pub(super) fn can_fail(&self) -> bool {
+        self.kind() == Kind::Time && !matches!(self, Self::TryToDate(_) | Self::TryToTimestamp(_))
+    }
+
+    /// The type of the result; or which operand does not fit, and what would.
+    pub(super) fn result(&self, types: &[Option<Type>]) -> Result<Option<Type>, (usize, String)> {
+        match self.kind() {
+            Kind::Time => return times::result(self, types),
+            Kind::List => return lists::result(self, types),
+            Kind::Text | Kind::Number => {}
+        }
+        let is_text = self.kind() == Kind::Text;
+        let mut widest = None;
+        for (at, of) in types.iter().enumerate() {
+            match *of {
+                Some(of) if is_text && of != Type::String => return Err((at, "string".to_owned())),
+                Some(of) if !is_text && !of.is_number() => return Err((at, "a number".to_owned())),
+                of => widest = wider(widest, of),
+            }
+        }
+        Ok(self.result_type().or(widest))
     }
 
     /// Whether it can be called with so many operands.
     pub(super) fn takes(&self, operands: usize) -> bool {
         match self {
-            Self::Greatest | Self::Least => operands > 0,
-            Self::Pow | Self::Atan2 => operands == 2,
+            Self::Greatest | Self::Least | Self::List => operands > 0,
+            Self::Pow | Self::Atan2 | Self::OffsetBy(_) | Self::Since(_) | Self::ListContains => {
+                operands == 2
+            }
             _ => operands == 1,
         }
     }
@@ -293,13 +387,11 @@ impl Function {
         }
     }
 
-    /// The type of operands that it takes, if it is not numbers.
-    pub(super) fn operand_type(&self) -> Option<Type> {
-        self.is_of_text().then_some(Type::String)
-    }
-
     /// What is wrong with its parameters.
     pub(super) fn problem(&self) -> Option<String> {
+        if self.kind() == Kind::Time {
+            return times::problem(self);
+        }
         let regex = match self.pattern().map(compiled)? {
             Ok(regex) => regex,
             Err(error) => return Some(error.to_string()),
@@ -313,13 +405,13 @@ impl Function {
         }
     }
 
-    /// The type of the result, if it is not that of the operands.
-    pub(super) fn result_type(&self) -> Option<Type> {
+    /// The type of a result of texts or numbers, if it is not that of the operands.
+    fn result_type(&self) -> Option<Type> {
         match self {
             Self::Find(_) => Some(Type::I64),
             Self::Matches(_) | Self::IsNan | Self::IsFinite => Some(Type::Bool),
             Self::Sign | Self::Greatest | Self::Least => None,
-            text if text.is_of_text() => Some(Type::String),
+            text if text.kind() == Kind::Text => Some(Type::String),
             _ => Some(Type::F64),
         }
     }
@@ -364,6 +456,35 @@ impl Function {
             Self::IsFinite => "is_finite",
             Self::Greatest => "greatest",
             Self::Least => "least",
+            Self::Year => "year",
+            Self::Quarter => "quarter",
+            Self::Month => "month",
+            Self::Week => "week",
+            Self::Day => "day",
+            Self::Weekday => "weekday",
+            Self::DayOfYear => "day_of_year",
+            Self::Hour => "hour",
+            Self::Minute => "minute",
+            Self::Second => "second",
+            Self::Microsecond => "microsecond",
+            Self::Truncate(_) => "truncate",
+            Self::OffsetBy(_) => "offset_by",
+            Self::Since(_) => "since",
+            Self::ToDate(_) => "to_date",
+            Self::TryToDate(_) => "try_to_date",
+            Self::ToTimestamp(_) => "to_timestamp",
+            Self::TryToTimestamp(_) => "try_to_timestamp",
+            Self::FormatTime(_) => "format_time",
+            Self::FromUtc(_) => "from_utc",
+            Self::ToUtc(_) => "to_utc",
+            Self::Split(_) => "split",
+            Self::List => "list",
+            Self::ListLen => "list_len",
+            Self::ListGet(_) => "list_get",
+            Self::ListContains => "list_contains",
+            Self::ListJoin(_) => "list_join",
+            Self::ListSort => "list_sort",
+            Self::ListDistinct => "list_distinct",
         }
     }
 
@@ -375,7 +496,21 @@ impl Function {
                 text(from)?;
                 text(to)
             }
-            Self::Find(sought) | Self::Matches(sought) => text(sought),
+            Self::Find(one)
+            | Self::Matches(one)
+            | Self::ToDate(one)
+            | Self::TryToDate(one)
+            | Self::ToTimestamp(one)
+            | Self::TryToTimestamp(one)
+            | Self::FormatTime(one)
+            | Self::FromUtc(one)
+            | Self::ToUtc(one)
+            | Self::Split(one)
+            | Self::ListJoin(one) => text(one),
+            Self::Truncate(unit) | Self::OffsetBy(unit) | Self::Since(unit) => {
+                write!(f, ", {unit}")
+            }
+            Self::ListGet(number) => write!(f, ", {number}"),
             Self::SplitPart(by, number) => {
                 text(by)?;
                 write!(f, ", {number}")
@@ -393,16 +528,27 @@ impl Function {
     }
 
     /// The result on whole columns; `to` is its type.
-    pub(super) fn apply(&self, parts: &[Part], to: Option<Type>, rows: usize) -> Result<Part> {
+    pub(super) fn apply(
+        &self,
+        whole: &Expr,
+        parts: &[Part],
+        to: Option<Type>,
+        rows: usize,
+    ) -> Result<Part> {
         let of = to.map_or(DataType::Null, Type::to_arrow);
-        let folds = matches!(self, Self::Greatest | Self::Least);
+        let folds =
+            matches!(self, Self::Greatest | Self::Least) || (*self == Self::List && to.is_some());
         if !folds && parts.iter().any(Part::is_untyped) {
             return Ok(Part::null(&of));
         }
         let scalar = parts.iter().all(|part| part.scalar);
         let rows = if scalar { 1 } else { rows };
         let array: ArrayRef = match self {
-            text if text.is_of_text() => {
+            _ if self.kind() == Kind::Time => times::apply(self, whole, parts, rows)?,
+            _ if self.kind() == Kind::List => {
+                lists::apply(self, parts, to.unwrap_or(Type::Bool), rows)?
+            }
+            text if text.kind() == Kind::Text => {
                 return text.of_texts(parts[0].array.as_string::<i32>(), scalar);
             }
             Self::IsNan | Self::IsFinite => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_arith::boolean;
 use arrow_arith::numeric;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_ord::cmp;
@@ -286,6 +286,24 @@ pub(super) fn is_in(a: &Part, values: &[Value]) -> Result<Part> {
             }
             let column = a.array.as_string::<i32>();
             BooleanBuffer::collect_bool(rows, |row| listed.contains(column.value(row)))
+        }
+        DataType::Date32 => {
+            let days = |value: &Value| match value {
+                Value::Date(days) => Some(*days),
+                _ => None,
+            };
+            let listed: HashSet<i32> = values.iter().filter_map(days).collect();
+            let column = a.array.as_primitive::<Date32Type>();
+            BooleanBuffer::collect_bool(rows, |row| listed.contains(&column.value(row)))
+        }
+        DataType::Timestamp(..) => {
+            let micros = |value: &Value| match value {
+                Value::Timestamp(micros) => Some(*micros),
+                _ => None,
+            };
+            let listed: HashSet<i64> = values.iter().filter_map(micros).collect();
+            let column = a.array.as_primitive::<TimestampMicrosecondType>();
+            BooleanBuffer::collect_bool(rows, |row| listed.contains(&column.value(row)))
         }
         _ => return Ok(Part::null(&DataType::Boolean)), // nulls
     };

@@ -34,11 +34,15 @@ mod display;
 mod evaluate;
 mod functions;
 mod kernels;
+mod lists;
 mod node;
 mod saved;
 mod strings;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_times;
+mod times;
 mod typing;
 
 use std::collections::BTreeSet;
@@ -46,7 +50,9 @@ use std::sync::Arc;
 
 pub(crate) use cast::spoken;
 pub use functions::{Function, greatest, least};
+pub use lists::list;
 pub use node::Node;
+pub use times::{TimeUnit, date, timestamp};
 
 use crate::schema::Type;
 use crate::value::Value;
@@ -82,7 +88,7 @@ pub fn col(name: impl Into<String>) -> Expr {
     Expr::of(Node::Column(name.into()))
 }
 
-/// A constant: a truth value, number or text, or `None::<i64>` for a null.
+/// A constant: a truth value, number, text or date, or `None::<i64>` for a null.
 pub fn lit(value: impl Into<Value>) -> Expr {
     Expr::of(Node::Literal(value.into()))
 }
@@ -272,8 +278,12 @@ impl Expr {
     /// | i64 | 0, 1 only | as is | the nearest float | digits |
     /// | f64 | 0.0, 1.0 only | whole numbers only, see [`Expr::floor`] | as is | the shortest text that reads back equal |
     /// | string | `true`, `false` in any case | digits with a sign | decimal, exponent, `inf`, `nan` | as is |
+    /// | date | – | days from 1970 | – | `2008-03-01` |
+    /// | timestamp | – | microseconds from 1970 | – | `2008-03-01T10:15:00` |
     ///
-    /// Blanks around a text are ignored.
+    /// Texts and whole numbers become dates and timestamps the same way, a date becomes its midnight, a
+    /// timestamp its date; other texts are read by [`to_date`](Self::to_date) and
+    /// [`to_timestamp`](Self::to_timestamp). Blanks around a text are ignored.
     #[must_use]
     pub fn cast(self, to: Type) -> Self {
         Self::of(Node::Cast(self, to))

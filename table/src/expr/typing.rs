@@ -64,18 +64,12 @@ impl Expr {
                 self.common(values.chain([otherwise]), schema)
             }
             Node::Coalesce(terms) => self.common(terms, schema),
-            Node::Cast(a, to) | Node::TryCast(a, to) => {
-                for of in [a.known_type(schema)?, Some(*to)].into_iter().flatten() {
-                    if matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
-                        return Err(Error::mismatch(
-                            self.shown(),
-                            "a cast between cells",
-                            Some(of),
-                        ));
-                    }
+            Node::Cast(a, to) | Node::TryCast(a, to) => match a.known_type(schema)? {
+                Some(from) if !super::cast::is_known(from, *to) => {
+                    Err(self.misplaced(a, &format!("something that can become {to}"), from))
                 }
-                Ok(Some(*to))
-            }
+                _ => Ok(Some(*to)),
+            },
             Node::StartsWith(a, b) | Node::EndsWith(a, b) | Node::Contains(a, b) => {
                 self.all([a, b], Type::String, schema)?;
                 Ok(Some(Type::Bool))
@@ -94,14 +88,12 @@ impl Expr {
                     let problem = "the wrong number of operands".to_owned();
                     return Err(Error::Expression { expression: self.shown(), problem });
                 }
-                let mut widest = None;
-                for operand in operands {
-                    match function.operand_type() {
-                        Some(of) => widest = self.all([operand], of, schema)?,
-                        None => widest = wider(widest, self.number(Some(operand), schema)?),
-                    }
-                }
-                Ok(function.result_type().or(widest))
+                let types = operands.iter().map(|operand| operand.known_type(schema));
+                let types = types.collect::<Result<Vec<_>>>()?;
+                function.result(&types).map_err(|(at, expected)| match types[at] {
+                    Some(found) => self.misplaced(&operands[at], &expected, found),
+                    None => Error::mismatch(operands[at].shown(), &expected, None),
+                })
             }
             Node::Invalid(problem) => {
                 Err(Error::Expression { expression: "…".to_owned(), problem: problem.clone() })
@@ -151,12 +143,12 @@ impl Expr {
         schema: &Schema,
     ) -> Result<Option<Type>> {
         let left = a.known_type(schema)?;
-        if let Some(of @ (Type::Vector(_) | Type::SparseVector(_))) = left {
+        if let Some(of) = left.filter(|of| !of.is_single()) {
             return Err(self.misplaced(a, "a single value", of));
         }
         for other in others {
             match (left, other.known_type(schema)?) {
-                (_, Some(of @ (Type::Vector(_) | Type::SparseVector(_)))) => {
+                (_, Some(of)) if !of.is_single() => {
                     return Err(self.misplaced(other, "a single value", of));
                 }
                 (Some(x), Some(y)) if x != y && !(x.is_number() && y.is_number()) => {
@@ -197,7 +189,7 @@ impl Expr {
 }
 
 /// The type that holds both, given that they have one.
-fn wider(a: Option<Type>, b: Option<Type>) -> Option<Type> {
+pub(super) fn wider(a: Option<Type>, b: Option<Type>) -> Option<Type> {
     match (a, b) {
         (None, other) | (other, None) => other,
         (Some(a), Some(b)) if a == b => Some(a),

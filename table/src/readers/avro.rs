@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::columns::{Chosen, FileColumns};
 use super::keys::KeyColumns;
 use super::listing;
+use super::neighbours::neighbours;
+use super::setters::column_setters;
 use super::together::{agreed, damaged, guarded};
 use crate::batch::Batch;
 use crate::error::Result;
@@ -81,27 +83,7 @@ impl AvroReader {
         }
     }
 
-    /// Sets the columns to be read, in this order.
-    pub fn columns<S: Into<String>>(self, columns: impl IntoIterator<Item = S>) -> Self {
-        Self { columns: Some(columns.into_iter().map(Into::into).collect()), ..self }
-    }
-
-    /// Sets what rows must meet; where it is null the row goes.
-    pub fn filter(self, filter: impl Into<Expr>) -> Self {
-        Self { filter: Some(filter.into()), ..self }
-    }
-
-    /// Sets the type of a column that folders tell.
-    pub fn key_type(mut self, column: &str, data_type: Type) -> Self {
-        self.key_types.retain(|(name, _)| name != column);
-        self.key_types.push((column.to_owned(), data_type));
-        self
-    }
-
-    /// Sets the bytes up to which neighbouring blocks make one partition.
-    pub fn partition_bytes(self, partition_bytes: u64) -> Self {
-        Self { partition_bytes, ..self }
-    }
+    column_setters!("blocks");
 
     /// A table that reads the files in every action; the places of blocks are found now.
     ///
@@ -143,25 +125,9 @@ impl AvroReader {
 
     /// Files and numbers of blocks, in partitions.
     fn partitions(&self, chosen: &Chosen, files: &[Container]) -> Vec<Vec<(usize, usize)>> {
-        let (mut partitions, mut bytes) = (Vec::<Vec<_>>::new(), 0_u64);
-        for (file, container) in files.iter().enumerate() {
-            if !chosen.may_hold(&|name| chosen.key_bounds(file, name, 1)) {
-                continue;
-            }
-            for (number, block) in container.blocks.iter().enumerate() {
-                match partitions.last_mut() {
-                    Some(last) if bytes.saturating_add(block.len) <= self.partition_bytes => {
-                        last.push((file, number));
-                        bytes += block.len;
-                    }
-                    _ => {
-                        partitions.push(vec![(file, number)]);
-                        bytes = block.len;
-                    }
-                }
-            }
-        }
-        partitions
+        let sizes =
+            |container: &Container| container.blocks.iter().map(|block| block.len).collect();
+        neighbours(chosen.pieces(files.iter().map(sizes)), self.partition_bytes)
     }
 }
 

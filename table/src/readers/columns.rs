@@ -188,6 +188,20 @@ impl Chosen {
         self.filter.as_ref().is_none_or(|filter| may_hold(filter, bounds))
     }
 
+    /// File, number and size of each piece of the files whose folders do not rule them out, given the
+    /// sizes of each file's pieces.
+    pub(super) fn pieces(
+        &self,
+        files: impl Iterator<Item = Vec<u64>>,
+    ) -> impl Iterator<Item = ((usize, usize), u64)> {
+        let wanted = files
+            .enumerate()
+            .filter(|(file, _)| self.may_hold(&|name| self.key_bounds(*file, name, 1)));
+        wanted.flat_map(|(file, sizes)| {
+            (0..).zip(sizes).map(move |(number, size)| ((file, number), size))
+        })
+    }
+
     /// The table's rows of what was decoded from a file.
     pub(super) fn rows(&self, file: usize, decoded: &RecordBatch) -> Result<RecordBatch> {
         let rows = decoded.num_rows();

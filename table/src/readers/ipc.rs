@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::columns::{Chosen, FileColumns};
 use super::keys::KeyColumns;
 use super::listing;
+use super::neighbours::neighbours;
+use super::setters::column_setters;
 use super::together::{agreed, damaged, guarded};
 use crate::batch::Batch;
 use crate::error::Result;
@@ -79,27 +81,7 @@ impl IpcReader {
         }
     }
 
-    /// Sets the columns to be read, in this order.
-    pub fn columns<S: Into<String>>(self, columns: impl IntoIterator<Item = S>) -> Self {
-        Self { columns: Some(columns.into_iter().map(Into::into).collect()), ..self }
-    }
-
-    /// Sets what rows must meet; where it is null the row goes.
-    pub fn filter(self, filter: impl Into<Expr>) -> Self {
-        Self { filter: Some(filter.into()), ..self }
-    }
-
-    /// Sets the type of a column that folders tell.
-    pub fn key_type(mut self, column: &str, data_type: Type) -> Self {
-        self.key_types.retain(|(name, _)| name != column);
-        self.key_types.push((column.to_owned(), data_type));
-        self
-    }
-
-    /// Sets the bytes up to which neighbouring record batches make one partition.
-    pub fn partition_bytes(self, partition_bytes: u64) -> Self {
-        Self { partition_bytes, ..self }
-    }
+    column_setters!("record batches");
 
     /// A table that reads the files in every action; footers are read now.
     ///
@@ -137,25 +119,8 @@ impl IpcReader {
 
     /// Files and numbers of record batches, in partitions.
     fn partitions(&self, chosen: &Chosen, footers: &[Facts]) -> Vec<Vec<(usize, usize)>> {
-        let (mut partitions, mut bytes) = (Vec::<Vec<_>>::new(), 0_u64);
-        for (file, footer) in footers.iter().enumerate() {
-            if !chosen.may_hold(&|name| chosen.key_bounds(file, name, 1)) {
-                continue;
-            }
-            for (number, size) in footer.sizes.iter().enumerate() {
-                match partitions.last_mut() {
-                    Some(last) if bytes.saturating_add(*size) <= self.partition_bytes => {
-                        last.push((file, number));
-                        bytes += size;
-                    }
-                    _ => {
-                        partitions.push(vec![(file, number)]);
-                        bytes = *size;
-                    }
-                }
-            }
-        }
-        partitions
+        let sizes = footers.iter().map(|footer| footer.sizes.clone());
+        neighbours(chosen.pieces(sizes), self.partition_bytes)
     }
 }
 

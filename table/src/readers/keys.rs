@@ -12,6 +12,8 @@ use super::csv::infer::{Evidence, parse_bool, parse_f64, parse_i64};
 use super::listing::Listed;
 use crate::error::{Error, Result};
 use crate::schema::{Field, Schema, Type};
+use crate::times::{parse_date, parse_time};
+use crate::value::Value;
 
 /// The columns that folders tell, and their value in each file.
 #[derive(Clone, Debug, Default)]
@@ -97,19 +99,15 @@ fn inferred<'a>(values: impl Iterator<Item = &'a str>) -> Type {
 }
 
 /// A text as a column of one cell; none if it cannot be read as that type.
-pub(super) fn cell(text: Option<&str>, of: Type) -> Option<ArrayRef> {
+fn cell(text: Option<&str>, of: Type) -> Option<ArrayRef> {
     let Some(text) = text else { return Some(new_null_array(&of.to_arrow(), 1)) };
     Some(match of {
         Type::Bool => Arc::new(BooleanArray::from(vec![parse_bool(text.as_bytes())?])),
         Type::I64 => Arc::new(Int64Array::from(vec![parse_i64(text.as_bytes())?])),
         Type::F64 => Arc::new(Float64Array::from(vec![parse_f64(text.as_bytes())?])),
         Type::String => Arc::new(StringArray::from(vec![text])),
-        Type::Vector(_) | Type::SparseVector(_) => return None,
-        #[allow(unreachable_patterns, reason = "types whose text Arrow can read")]
-        other => {
-            let strict = arrow_cast::CastOptions { safe: false, ..Default::default() };
-            let text = StringArray::from(vec![text]);
-            arrow_cast::cast_with_options(&text, &other.to_arrow(), &strict).ok()?
-        }
+        Type::Date => Value::Date(parse_date(text)?).to_array(),
+        Type::Timestamp => Value::Timestamp(parse_time(text)?).to_array(),
+        Type::List(_) | Type::Vector(_) | Type::SparseVector(_) => return None,
     })
 }

@@ -11,6 +11,7 @@ use super::lines::{self, Cell, Lines, Reading, SplitLines, Wrong, check_sizes, c
 use super::listing;
 use super::together::agreed;
 use crate::error::{Error, Result};
+use crate::readers::setters::line_setters;
 use crate::schema::{Schema, Type};
 use crate::table::{BATCH_ROWS, Table};
 
@@ -92,20 +93,7 @@ impl LibsvmReader {
         Self { features: features.into(), ..self }
     }
 
-    /// Sets what to do with a bad record.
-    pub fn on_bad_record(self, on_bad_record: OnBadRecord) -> Self {
-        Self { on_bad_record, ..self }
-    }
-
-    /// Sets the largest number of rows in a batch.
-    pub fn batch_rows(self, batch_rows: usize) -> Self {
-        Self { batch_rows, ..self }
-    }
-
-    /// Sets the bytes in a split. Rows and their order do not depend on it.
-    pub fn split_bytes(self, split_bytes: usize) -> Self {
-        Self { split_bytes, ..self }
-    }
+    line_setters!();
 
     /// Reads the files now; the rows are kept in memory while the budget lasts, then on disk. The
     /// table's [`report`](Table::report) says what was found.

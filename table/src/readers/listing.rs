@@ -49,7 +49,7 @@ pub(super) fn open(ctx: &Context, files: &[Listed]) -> Result<Vec<Input>> {
 }
 
 /// [`list`] on this rank alone.
-pub(super) fn found(path: &str) -> Result<Vec<Listed>, CoreError> {
+fn found(path: &str) -> Result<Vec<Listed>, CoreError> {
     let named = |error: &dyn std::fmt::Display| CoreError::file(path, error.to_string());
     let is_pattern = !Path::new(path).exists() && path.contains(['*', '?', '[']);
     let (base, roots) = if is_pattern {

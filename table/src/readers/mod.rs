@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `listing`, `keys` | which files a path means, columns from the names of their folders |
 //! | `columns` | columns of files that must agree, those that are asked for, a filter |
+//! | `neighbours` | pieces of files put together into partitions |
+//! | `setters` | setters that several readers share |
 //! | `lines` | text, a record a line: splits, policies, columns that grow |
 //! | `together` | what ranks do alike: agreement, panics of decoders as errors |
 //! | `pruning` | what bounds of values say of a condition |
@@ -20,9 +22,11 @@ mod keys;
 mod libsvm;
 mod lines;
 mod listing;
+mod neighbours;
 mod parquet;
 mod pruning;
 mod report;
+mod setters;
 mod together;
 
 #[cfg(feature = "avro")]

@@ -113,16 +113,9 @@ fn order(bound: &ArrayRef, value: &Value) -> Option<Ordering> {
         (Value::F64(a), Value::I64(b)) => mixed(*b, a).map(Ordering::reverse),
         (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
         (Value::String(a), Value::String(b)) => Some(a.as_str().cmp(b)),
-        _ => {
-            let value = value.to_array();
-            let is_alike = bound.data_type() == value.data_type()
-                && bound.data_type().is_primitive()
-                && !bound.data_type().is_floating();
-            let options = arrow_schema::SortOptions::default();
-            let comparator =
-                is_alike.then(|| arrow_ord::ord::make_comparator(bound, &value, options));
-            Some(comparator?.ok()?(0, 0))
-        }
+        (Value::Date(a), Value::Date(b)) => Some(a.cmp(b)),
+        (Value::Timestamp(a), Value::Timestamp(b)) => Some(a.cmp(b)),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ use super::levels::Levels;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::schema::{Field, Schema, Type};
+use crate::sketch::Sketch;
 use crate::value::{Value, float_text};
 
 /// Statistics of every column; made by [`Table::describe`].
@@ -41,7 +42,8 @@ pub struct ColumnSummary {
     pub count: u64,
     /// Rows without a value.
     pub nulls: u64,
-    /// What is known of the values of a number column.
+    /// What is known of the values of a column of numbers, dates or timestamps; the last two have no mean
+    /// and no deviation.
     pub numbers: Option<NumberSummary>,
     /// What is known of the values of a column of text or truth values.
     pub texts: Option<TextSummary>,
@@ -62,6 +64,10 @@ pub struct NumberSummary {
     pub max: Option<Value>,
     /// How many values are NaN.
     pub nan: u64,
+    /// The quantiles 0.25, 0.5 and 0.75 of the values that are not NaN: exact of up to 512 values and of
+    /// whole numbers below 512, else within 1/256 of the value. None of dates and timestamps.
+    #[serde(default)]
+    pub quartiles: Option<[f64; 3]>,
 }
 
 /// Statistics of levels: the different values of a column of text or truth values.
@@ -79,8 +85,9 @@ pub struct TextSummary {
 }
 
 impl Table {
-    /// Counts, nulls, mean, standard deviation, minimum and maximum of number columns; counts,
-    /// nulls, number of levels and the most frequent one of text columns. Of vectors only counts.
+    /// Counts, nulls, mean, standard deviation, minimum, quartiles and maximum of number columns, the
+    /// least and the greatest of dates and timestamps; counts, nulls, number of levels and the most
+    /// frequent one of text columns. Of lists and vectors only counts.
     ///
     /// The result does not depend on partitioning or order, to the bit.
     ///
@@ -90,7 +97,8 @@ impl Table {
     ///
     /// # Cost
     ///
-    /// One pass. Per column and partition 2 KB for numbers, at most 65,536 levels for text.
+    /// One pass. Per column and partition 2 KB and 6 KB a power of two for numbers, at most 65,536
+    /// levels for text.
     ///
     /// # Examples
     ///
@@ -130,10 +138,11 @@ struct ColumnTally {
 
 #[derive(Clone, Serialize, Deserialize)]
 enum Values {
-    Wholes { moments: Box<ExactMoments>, range: Option<(i64, i64)> },
-    Floats { moments: Box<ExactMoments>, range: Option<(f64, f64)>, odd: Odd },
+    Wholes { moments: Box<ExactMoments>, range: Option<(i64, i64)>, sketch: Sketch },
+    Floats { moments: Box<ExactMoments>, range: Option<(f64, f64)>, odd: Odd, sketch: Sketch },
+    Times { range: Option<(i64, i64)> },
     Texts(Levels),
-    Vectors,
+    Others,
 }
 
 /// Floats that are not finite.
@@ -148,12 +157,20 @@ impl Tally {
     fn new(schema: &Schema) -> Self {
         let column = |field: &Field| {
             let values = match field.data_type {
-                Type::I64 => Values::Wholes { moments: Box::default(), range: None },
-                Type::F64 => {
-                    Values::Floats { moments: Box::default(), range: None, odd: Odd::default() }
-                }
+                Type::I64 => Values::Wholes {
+                    moments: Box::default(),
+                    range: None,
+                    sketch: Sketch::default(),
+                },
+                Type::F64 => Values::Floats {
+                    moments: Box::default(),
+                    range: None,
+                    odd: Odd::default(),
+                    sketch: Sketch::default(),
+                },
                 Type::Bool | Type::String => Values::Texts(Levels::default()),
-                Type::Vector(_) | Type::SparseVector(_) => Values::Vectors,
+                Type::Date | Type::Timestamp => Values::Times { range: None },
+                Type::List(_) | Type::Vector(_) | Type::SparseVector(_) => Values::Others,
             };
             ColumnTally { count: 0, nulls: 0, values }
         };
@@ -181,22 +198,30 @@ impl ColumnTally {
         self.nulls += column.null_count() as u64;
         self.count += (column.len() - column.null_count()) as u64;
         match &mut self.values {
-            Values::Wholes { moments, range } => {
+            Values::Wholes { moments, range, sketch } => {
                 for value in column.as_primitive::<Int64Type>().iter().flatten() {
                     moments.add_whole(value);
-                    *range =
-                        Some(range.map_or((value, value), |(low, high)| {
-                            (low.min(value), high.max(value))
-                        }));
+                    sketch.add(value as f64);
+                    *range = spanned(*range, Some((value, value)));
                 }
             }
-            Values::Floats { moments, range, odd } => {
+            Values::Times { range } => {
+                let of = |value: i64| Some((value, value));
+                if let Some(days) = column.as_primitive_opt::<Date32Type>() {
+                    days.iter().flatten().for_each(|day| *range = spanned(*range, of(day.into())));
+                } else {
+                    let times = column.as_primitive::<TimestampMicrosecondType>();
+                    times.iter().flatten().for_each(|time| *range = spanned(*range, of(time)));
+                }
+            }
+            Values::Floats { moments, range, odd, sketch } => {
                 for value in column.as_primitive::<Float64Type>().iter().flatten() {
                     odd.add(value);
                     if value.is_finite() {
                         moments.add(value);
                     }
                     if !value.is_nan() {
+                        sketch.add(value);
                         *range = wider(*range, Some((value, value)));
                     }
                 }
@@ -216,40 +241,58 @@ impl ColumnTally {
                         .for_each(|value| levels.add(value, 1));
                 }
             },
-            Values::Vectors => {}
+            Values::Others => {}
         }
     }
 
     fn merge(self, other: Self) -> Self {
         let values = match (self.values, other.values) {
-            (Values::Wholes { moments, range }, Values::Wholes { moments: more, range: other }) => {
-                let both = range.zip(other).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1)));
-                let moments = Box::new(moments.merge(&more));
-                Values::Wholes { moments, range: both.or(range).or(other) }
-            }
             (
-                Values::Floats { moments, range, odd },
-                Values::Floats { moments: more, range: other, odd: more_odd },
+                Values::Wholes { moments, range, sketch },
+                Values::Wholes { moments: more, range: other, sketch: rest },
+            ) => Values::Wholes {
+                moments: Box::new(moments.merge(&more)),
+                range: spanned(range, other),
+                sketch: sketch.merge(rest),
+            },
+            (
+                Values::Floats { moments, range, odd, sketch },
+                Values::Floats { moments: more, range: other, odd: more_odd, sketch: rest },
             ) => Values::Floats {
                 moments: Box::new(moments.merge(&more)),
                 range: wider(range, other),
                 odd: odd.merge(&more_odd),
+                sketch: sketch.merge(rest),
             },
+            (Values::Times { range }, Values::Times { range: other }) => {
+                Values::Times { range: spanned(range, other) }
+            }
             (Values::Texts(a), Values::Texts(b)) => Values::Texts(a.merge(b)),
-            (values, _) => values, // both are of one schema, so both are vectors
+            (values, _) => values, // both are of one schema, so both are lists or vectors
         };
         Self { count: self.count + other.count, nulls: self.nulls + other.nulls, values }
     }
 
     fn summary(self, field: &Field) -> ColumnSummary {
         let (numbers, texts) = match self.values {
-            Values::Wholes { moments, range } => {
+            Values::Wholes { moments, range, sketch } => {
                 let (mean, std) = (moments.mean(), moments.std());
                 let min = range.map(|(low, _)| low.into());
                 let max = range.map(|(_, high)| high.into());
-                (Some(NumberSummary { mean, std, min, max, nan: 0 }), None)
+                let quartiles = quartiles(&sketch);
+                (Some(NumberSummary { mean, std, min, max, nan: 0, quartiles }), None)
             }
-            Values::Floats { moments, range, odd } => {
+            Values::Times { range } => {
+                let value = |at: i64| match field.data_type {
+                    Type::Date => Value::Date(at as i32), // as it was read
+                    _ => Value::Timestamp(at),
+                };
+                let (min, max) =
+                    (range.map(|(low, _)| value(low)), range.map(|(_, high)| value(high)));
+                let (mean, std, quartiles) = (None, None, None);
+                (Some(NumberSummary { mean, std, min, max, nan: 0, quartiles }), None)
+            }
+            Values::Floats { moments, range, odd, sketch } => {
                 let mean = odd.mean().or(moments.mean());
                 let std = match odd.mean() {
                     Some(_) => (self.count > 1).then_some(f64::NAN),
@@ -257,15 +300,27 @@ impl ColumnTally {
                 };
                 let min = range.map(|(low, _)| low.into());
                 let max = range.map(|(_, high)| high.into());
-                (Some(NumberSummary { mean, std, min, max, nan: odd.nan }), None)
+                let quartiles = quartiles(&sketch);
+                (Some(NumberSummary { mean, std, min, max, nan: odd.nan, quartiles }), None)
             }
             Values::Texts(levels) => (None, Some(levels.summary())),
-            Values::Vectors => (None, None),
+            Values::Others => (None, None),
         };
         let (count, nulls) = (self.count, self.nulls);
         let (name, data_type) = (field.name.clone(), field.data_type);
         ColumnSummary { name, data_type, count, nulls, numbers, texts }
     }
+}
+
+fn quartiles(sketch: &Sketch) -> Option<[f64; 3]> {
+    let quantile = |p| sketch.quantile(p);
+    Some([quantile(0.25)?, quantile(0.5)?, quantile(0.75)?])
+}
+
+/// The range over both.
+fn spanned(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
+    Some((a.0.min(b.0), a.1.max(b.1)))
 }
 
 /// The range over both; `-0.0` comes before `0.0`, so that the order of rows cannot show.
@@ -300,8 +355,10 @@ impl Odd {
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head =
-            ["column", "type", "count", "nulls", "mean", "std", "min", "max", "levels", "top"];
+        let head = [
+            "column", "type", "count", "nulls", "mean", "std", "min", "25%", "50%", "75%", "max",
+            "levels", "top",
+        ];
         let mut lines = vec![head.map(str::to_owned)];
         lines.extend(self.columns.iter().map(ColumnSummary::cells));
         let width = |i: usize| lines.iter().map(|line| line[i].chars().count()).max().unwrap_or(0);
@@ -309,7 +366,7 @@ impl fmt::Display for Description {
         for line in &lines {
             let mut text = String::new();
             for (i, (cell, &width)) in line.iter().zip(&widths).enumerate() {
-                let left = matches!(i, 0 | 1 | 9);
+                let left = matches!(i, 0 | 1 | 12);
                 text.push_str(&if left {
                     format!("{cell:<width$}  ")
                 } else {
@@ -323,40 +380,36 @@ impl fmt::Display for Description {
 }
 
 impl ColumnSummary {
-    fn cells(&self) -> [String; 10] {
+    fn cells(&self) -> [String; 13] {
         let number = |x: Option<f64>| x.map_or_else(String::new, short_number);
         let value = |value: &Option<Value>| match value {
             Some(Value::F64(x)) => short_number(*x),
             Some(other) => other.to_string(),
             None => String::new(),
         };
-        let mut cells = [
-            self.name.clone(),
-            self.data_type.to_string(),
-            self.count.to_string(),
-            self.nulls.to_string(),
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-        ];
+        let mut cells = std::array::from_fn(|_| String::new());
+        cells[0] = self.name.clone();
+        cells[1] = self.data_type.to_string();
+        cells[2] = self.count.to_string();
+        cells[3] = self.nulls.to_string();
         if let Some(numbers) = &self.numbers {
             cells[4] = number(numbers.mean);
             cells[5] = number(numbers.std);
             cells[6] = value(&numbers.min);
-            cells[7] = value(&numbers.max);
+            for (cell, quartile) in (7..).zip(numbers.quartiles.iter().flatten()) {
+                cells[cell] = short_number(*quartile);
+            }
+            cells[10] = value(&numbers.max);
             if numbers.nan > 0 {
-                cells[9] = format!("NaN ({})", numbers.nan);
+                cells[12] = format!("NaN ({})", numbers.nan);
             }
         }
         if let Some(texts) = &self.texts {
             let about = if texts.is_exact { "" } else { "~" };
-            cells[8] = format!("{about}{}", texts.distinct);
+            cells[11] = format!("{about}{}", texts.distinct);
             if let Some((level, times)) = &texts.top {
                 let level: String = level.chars().filter(|c| !c.is_control()).take(24).collect();
-                cells[9] = format!("{level} ({times})");
+                cells[12] = format!("{level} ({times})");
             }
         }
         cells

@@ -68,10 +68,7 @@ impl ExactMoments {
             self.not_finite += 1;
             return;
         }
-        let bits = value.to_bits();
-        let (exponent, fraction) = (bits >> 52 & 0x7ff, bits & ((1 << 52) - 1));
-        let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
-        let shift = (exponent.max(1) - 1) as usize; // bits above 2⁻¹⁰⁷⁴
+        let (mantissa, shift) = parts(value);
         self.push(u128::from(mantissa), shift, value.is_sign_negative());
     }
 
@@ -135,11 +132,94 @@ impl ExactMoments {
         if self.not_finite > 0 {
             return (divisor > 0).then_some(f64::NAN);
         }
+        let variance = Whole(self.excess().digits).over(self.count)?.then_over(divisor)?;
+        Some(variance.scaled(2 * LOWEST).sqrt())
+    }
+
+    /// `nΣx² − (Σx)²`, in units of the lowest bit.
+    fn excess(&self) -> Quotient {
         let (_, sum) = self.values.magnitude();
         let (_, squares) = self.squares.magnitude();
-        let excess = squares.times(self.count).minus(&sum.squared());
-        let variance = excess.over(self.count)?.then_over(divisor)?;
-        Some(variance.scaled(2 * LOWEST).sqrt())
+        let digits = squares.times(self.count).minus(&sum.squared()).0;
+        Quotient { digits, exponent: 0, inexact: false }
+    }
+}
+
+/// The mantissa of a finite float as a whole number, and how many bits it is above 2⁻¹⁰⁷⁴.
+fn parts(value: f64) -> (u64, usize) {
+    let bits = value.to_bits();
+    let (exponent, fraction) = (bits >> 52 & 0x7ff, bits & ((1 << 52) - 1));
+    let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+    (mantissa, (exponent.max(1) - 1) as usize)
+}
+
+/// Sums of two numbers, of their squares and of their product, exact; `Default` is the sum of none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ExactPairs {
+    x: ExactMoments,
+    y: ExactMoments,
+    products: Digits,
+}
+
+impl Default for ExactPairs {
+    fn default() -> Self {
+        let (x, y) = Default::default();
+        Self { x, y, products: Digits::new(SQUARE_DIGITS) }
+    }
+}
+
+impl ExactPairs {
+    pub(super) fn add(&mut self, x: f64, y: f64) {
+        self.x.add(x);
+        self.y.add(y);
+        if x.is_finite() && y.is_finite() {
+            let ((a, up), (b, more)) = (parts(x), parts(y));
+            let negative = x.is_sign_negative() != y.is_sign_negative();
+            self.products.add(u128::from(a) * u128::from(b), up + more, negative);
+        }
+    }
+
+    pub(super) fn merge(mut self, other: &Self) -> Self {
+        self.products.merge(&other.products);
+        Self { x: self.x.merge(&other.x), y: self.y.merge(&other.y), products: self.products }
+    }
+
+    /// Pearson's correlation: `nΣxy − ΣxΣy` over the root of `nΣx² − (Σx)²` times that of y, each computed
+    /// exactly and rounded once; NaN of fewer than two, or of what does not vary or is not finite.
+    pub(super) fn corr(&self) -> f64 {
+        if self.x.not_finite + self.y.not_finite > 0 {
+            return f64::NAN;
+        }
+        let (negative, excess) = self.excess();
+        let (Some(x), Some(y)) = (self.x.excess().rounded(), self.y.excess().rounded()) else {
+            return f64::NAN;
+        };
+        // Of the product of both, whose exponents may be far apart, the root of each.
+        let root = |(mantissa, exponent): (f64, i32)| {
+            let odd = exponent.rem_euclid(2);
+            ((mantissa * f64::from(1 + odd)).sqrt(), (exponent - odd) / 2)
+        };
+        let ((a, up), (b, more)) = (root(x), root(y));
+        let Some((mantissa, exponent)) = excess.rounded() else { return 0.0 };
+        let size = times_power_of_two(mantissa / (a * b), exponent - up - more).min(1.0);
+        if negative { -size } else { size }
+    }
+
+    fn excess(&self) -> (bool, Quotient) {
+        let (negative, products) = self.products.magnitude();
+        let ((negative_x, x), (negative_y, y)) =
+            (self.x.values.magnitude(), self.y.values.magnitude());
+        let (left, right) = (products.times(self.x.count), x.product(&y.0));
+        let turned = negative_x != negative_y;
+        let (negative, size) = if negative == turned {
+            match left.is_less(&right) {
+                true => (!negative, right.minus(&left)),
+                false => (negative, left.minus(&right)),
+            }
+        } else {
+            (negative, left.plus(&right))
+        };
+        (negative, Quotient { digits: size.0, exponent: 0, inexact: false })
     }
 }
 
@@ -244,6 +324,24 @@ impl Whole {
             digits[i + other.len()] = carry as u32;
         }
         Self(digits)
+    }
+
+    fn is_less(&self, other: &Self) -> bool {
+        let digit = |of: &Self, i: usize| of.0.get(i).copied().unwrap_or(0);
+        let places = (0..self.0.len().max(other.0.len())).rev();
+        let first = places.map(|i| (digit(self, i), digit(other, i))).find(|(a, b)| a != b);
+        first.is_some_and(|(a, b)| a < b)
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        let mut carry = 0_u64;
+        let digit = |of: &Self, i: usize| u64::from(of.0.get(i).copied().unwrap_or(0));
+        let digits = (0..=self.0.len().max(other.0.len())).map(|i| {
+            let sum = digit(self, i) + digit(other, i) + carry;
+            carry = sum >> 32;
+            sum as u32
+        });
+        Self(digits.collect())
     }
 
     /// The difference from a number that is not greater.

@@ -9,9 +9,9 @@ use super::{BATCH_ROWS, Table};
 use crate::aggregate::{Accumulator, Aggregate, accumulator, count_rows};
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::expr::{Expr, col};
+use crate::expr::{Expr, Node, col};
 use crate::keys::{Groups, Keys};
-use crate::schema::{Schema, Type};
+use crate::schema::{Field, Schema, Type};
 use crate::table::sort::SortKey;
 
 /// The rows of a table by key; made by [`Table::group_by`].
@@ -19,16 +19,53 @@ use crate::table::sort::SortKey;
 #[must_use = "groups do nothing until they are aggregated"]
 pub struct GroupBy {
     table: Table,
-    keys: Vec<String>,
+    keys: Vec<Key>,
+}
+
+/// What rows are grouped by: a column by its name, or an expression under a name, `("decade",
+/// col("age") / 10)`; without one its text is the name.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Key {
+    name: String,
+    expr: Expr,
+}
+
+impl<S: AsRef<str> + ?Sized> From<&S> for Key {
+    fn from(column: &S) -> Self {
+        Self { name: column.as_ref().to_owned(), expr: col(column.as_ref()) }
+    }
+}
+
+impl From<String> for Key {
+    fn from(column: String) -> Self {
+        Self::from(&column)
+    }
+}
+
+impl From<Expr> for Key {
+    fn from(expr: Expr) -> Self {
+        let name = match expr.node() {
+            Node::Column(name) => name.clone(),
+            _ => expr.to_string(),
+        };
+        Self { name, expr }
+    }
+}
+
+impl<N: Into<String>> From<(N, Expr)> for Key {
+    fn from((name, expr): (N, Expr)) -> Self {
+        Self { name: name.into(), expr }
+    }
 }
 
 impl Table {
-    /// Groups rows that are equal in the named columns. Nulls are equal to each other here, so are
-    /// NaNs, and both zeros.
+    /// Groups rows that are equal in the named columns, or in expressions (see [`Key`]). Nulls are equal to
+    /// each other here, so are NaNs, and both zeros.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownColumn`](crate::Error::UnknownColumn);
+    /// Those of [`Expr::output_type`];
     /// [`Error::DuplicateColumn`](crate::Error::DuplicateColumn) for a name given twice.
     ///
     /// # Examples
@@ -47,12 +84,16 @@ impl Table {
     ///     .sort([col("ward")])?;
     /// assert_eq!(wards.column_f64("rows")?, [2.0, 1.0]);
     /// assert_eq!(wards.column_f64("mean(age)")?, [30.5, 67.0]);
+    /// let decade = (col("age") / 10).floor();
+    /// let decades = table.group_by([("decade", decade)])?.agg([count_rows()])?;
+    /// assert_eq!(decades.schema().to_string(), "decade: f64, count_rows(): i64");
     /// # Ok::<(), firesteel_table::Error>(())
     /// ```
-    pub fn group_by<S: AsRef<str>>(&self, columns: &[S]) -> Result<GroupBy> {
-        self.schema.select(columns)?;
-        let keys = columns.iter().map(|name| name.as_ref().to_owned()).collect();
-        Ok(GroupBy { table: self.clone(), keys })
+    pub fn group_by<K: Into<Key>>(&self, keys: impl IntoIterator<Item = K>) -> Result<GroupBy> {
+        let keys: Vec<Key> = keys.into_iter().map(Into::into).collect();
+        let groups = GroupBy { table: self.clone(), keys };
+        Schema::new(groups.fields()?)?;
+        Ok(groups)
     }
 
     /// One row about all rows, also if there are none: [`GroupBy::agg`] without keys.
@@ -78,7 +119,7 @@ impl Table {
     /// # Ok::<(), firesteel_table::Error>(())
     /// ```
     pub fn agg(&self, aggregates: impl IntoIterator<Item = Aggregate>) -> Result<Self> {
-        self.group_by::<&str>(&[])?.agg(aggregates)
+        self.group_by(std::iter::empty::<Key>())?.agg(aggregates)
     }
 
     /// Each different row once. Of floats that are equal one form is kept: `0.0` of both zeros, one
@@ -141,6 +182,17 @@ impl Table {
 }
 
 impl GroupBy {
+    /// The columns of the keys.
+    fn fields(&self) -> Result<Vec<Field>> {
+        let schema = &self.table.schema;
+        let field = |key: &Key| match key.expr.node() {
+            // With what is noted about it.
+            Node::Column(name) if *name == key.name => schema.field(name).cloned(),
+            _ => Ok(Field::new(&key.name, key.expr.output_type(schema)?)),
+        };
+        self.keys.iter().map(field).collect()
+    }
+
     /// A table with a row for each group: its keys, and a column for each aggregate under its
     /// [name](Aggregate::name).
     ///
@@ -151,10 +203,12 @@ impl GroupBy {
     /// - Nulls are left out, but by `count_rows`, and by `first` and `last`, which give what stands
     ///   there. Of no values `count` and `count_distinct` are 0, everything else is null.
     /// - Whole numbers are added exactly; a sum beyond the range of `i64` is an error.
-    /// - Floats are added in the order of the table's rows, in twice their precision, rounded once.
+    /// - Floats are added in the order of the table's rows, in twice their precision; a partial sum that
+    ///   leaves the range of floats stays infinite.
     /// - `var` and `std` are those of a sample, null of fewer than two values.
     /// - NaN is greater than every number in `min`, `max`, orders and quantiles.
-    /// - Quantiles are exact, linear between two values (numpy's default).
+    /// - Quantiles are exact, linear between two values (numpy's default), infinite next to an infinite
+    ///   value.
     ///
     /// # Errors
     ///
@@ -171,12 +225,12 @@ impl GroupBy {
         let (table, schema) = (&self.table, &self.table.schema);
         let aggregates: Vec<Aggregate> = aggregates.into_iter().collect();
         // What travels: the keys, and each expression once.
-        let mut inputs: Vec<Expr> = self.keys.iter().map(|name| col(name.as_str())).collect();
+        let mut inputs: Vec<Expr> = self.keys.iter().map(|key| key.expr.clone()).collect();
         let keys = inputs.len();
-        let mut output = schema.select(&self.keys)?.fields().to_vec();
+        let mut output = self.fields()?;
         let mut reads: Vec<Vec<usize>> = Vec::new();
         for aggregate in &aggregates {
-            output.push(crate::Field::new(aggregate.name(), aggregate.output_type(schema)?));
+            output.push(Field::new(aggregate.name(), aggregate.output_type(schema)?));
             let mut place = |expr: &Expr| {
                 let known = inputs[keys..].iter().position(|known| known == expr);
                 known.map_or_else(

@@ -1,5 +1,6 @@
 //! Joins by one or more keys.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{BATCH_ROWS, Table};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::keys::{Groups, Keys, any_null};
+use crate::keys::{Groups, Keys, any_null, check_numbered};
 use crate::schema::{Field, Schema, Type};
 
 /// Which rows a join puts out.
@@ -72,7 +73,7 @@ impl Table {
     ///
     /// One shuffle of each table into 64 partitions, within the memory budget (of the right one the keys
     /// alone for [`JoinType::Semi`] and [`JoinType::Anti`]). There a partition's right rows are held in
-    /// memory, outside of it: put the smaller table on the right.
+    /// memory, outside of it, and what a batch of the left becomes: put the smaller table on the right.
     ///
     /// # Examples
     ///
@@ -145,59 +146,98 @@ impl Table {
             let found = format!("{} and {} columns", left_on.len(), right_on.len());
             return Err(Error::parameter("on", found, "as many of both tables, at least one"));
         }
-        let places = |table: &Self, names: &[&str]| {
-            names.iter().map(|name| table.schema.index_of(name)).collect::<Result<Vec<usize>>>()
-        };
-        let left_keys = places(self, &left_on.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
-        let right_names: Vec<&str> = right_on.iter().map(AsRef::as_ref).collect();
-        let mut right_keys = places(other, &right_names)?;
-        let mut types: Vec<Type> = Vec::new();
-        for (&left, &right) in left_keys.iter().zip(&right_keys) {
-            let (left, right) = (&self.schema.fields()[left], &other.schema.fields()[right]);
-            if left.data_type != right.data_type {
-                let expected = format!("{}, as on the left", left.data_type);
-                return Err(Error::mismatch(&right.name, &expected, Some(right.data_type)));
-            }
-            types.push(left.data_type);
-        }
-        let mut output: Vec<Field> = self.schema.fields().to_vec();
-        let mut brought: Vec<usize> = Vec::new();
+        let sides = Sides::new(self, other, left_on, right_on)?;
         let mut right = other.clone();
-        if how.is_filter() {
-            right = other.select(&right_names)?.distinct()?;
-            right_keys = (0..right_names.len()).collect();
+        let mut right_keys = sides.right;
+        let brought = if how.is_filter() {
+            let names: Vec<&str> = right_on.iter().map(AsRef::as_ref).collect();
+            right = other.select(&names)?.distinct()?;
+            right_keys = (0..names.len()).collect();
+            Brought { columns: Vec::new(), output: self.schema.clone() }
         } else {
-            for (at, field) in other.schema.fields().iter().enumerate() {
-                if once && right_keys.contains(&at) {
-                    continue;
-                }
-                let mut field = field.clone();
-                if self.schema.contains(&field.name) {
-                    field.name.push_str(SUFFIX);
-                }
-                output.push(field);
-                brought.push(at);
-            }
-        }
-        let output = Schema::new(output)?;
-        let (left_rows, right_rows) = (self.placed(&left_keys)?, right.placed(&right_keys)?);
-        let coalesced = if once { Some(right_keys.clone()) } else { None };
+            Brought::new(self, other, if once { &right_keys } else { &[] })?
+        };
+        let output = brought.output.clone();
+        let (left_rows, right_rows) = (self.placed(&sides.left)?, right.placed(&right_keys)?);
         let work = Arc::new(Join {
             how,
-            types,
-            left_keys,
+            types: sides.types,
+            left_keys: sides.left,
             right_keys,
-            coalesced,
+            is_coalesced: once,
             brought,
             left: self.schema.clone(),
             right: right.schema.clone(),
-            output: output.clone(),
         });
         Keys::new(&work.types)?; // what cannot be a key is found now
         let joined = left_rows
-            .zip_partitions(&right_rows, move |left, right| work.join(left, right))
+            .zip_partitions(&right_rows, move |left, right| Joined {
+                work: Arc::clone(&work),
+                left,
+                right: Some(right),
+                partners: None,
+                ready: VecDeque::new(),
+            })
             .map_err(Error::Core)?;
         Ok(Self::new(output, joined.try_map(|batch| batch)))
+    }
+}
+
+/// Where the columns are in which rows of two tables are equal.
+pub(super) struct Sides {
+    pub(super) types: Vec<Type>,
+    pub(super) left: Vec<usize>,
+    pub(super) right: Vec<usize>,
+}
+
+impl Sides {
+    /// The first of `left_on` with the first of `right_on`, and so on.
+    pub(super) fn new<S: AsRef<str>, R: AsRef<str>>(
+        left: &Table,
+        right: &Table,
+        left_on: &[S],
+        right_on: &[R],
+    ) -> Result<Self> {
+        let mut sides = Self { types: Vec::new(), left: Vec::new(), right: Vec::new() };
+        for (own, other) in left_on.iter().zip(right_on) {
+            let (own, other) =
+                (left.schema.index_of(own.as_ref())?, right.schema.index_of(other.as_ref())?);
+            let (of, field) = (left.schema.fields()[own].data_type, &right.schema.fields()[other]);
+            if of != field.data_type {
+                let expected = format!("{of}, as on the left");
+                return Err(Error::mismatch(&field.name, &expected, Some(field.data_type)));
+            }
+            sides.types.push(of);
+            sides.left.push(own);
+            sides.right.push(other);
+        }
+        Ok(sides)
+    }
+}
+
+/// The columns of the right that stand beside those of the left.
+pub(super) struct Brought {
+    pub(super) columns: Vec<usize>,
+    pub(super) output: Schema,
+}
+
+impl Brought {
+    /// All columns of the right but some.
+    pub(super) fn new(left: &Table, right: &Table, without: &[usize]) -> Result<Self> {
+        let mut output: Vec<Field> = left.schema.fields().to_vec();
+        let mut columns: Vec<usize> = Vec::new();
+        for (at, field) in right.schema.fields().iter().enumerate() {
+            if without.contains(&at) {
+                continue;
+            }
+            let mut field = field.clone();
+            if left.schema.contains(&field.name) {
+                field.name.push_str(SUFFIX);
+            }
+            output.push(field);
+            columns.push(at);
+        }
+        Ok(Self { columns, output: Schema::new(output)? })
     }
 }
 
@@ -207,17 +247,16 @@ struct Join {
     types: Vec<Type>,
     left_keys: Vec<usize>,
     right_keys: Vec<usize>,
-    /// The right keys, if the left ones take their values where there is no left row.
-    coalesced: Option<Vec<usize>>,
-    /// The right columns that are put out.
-    brought: Vec<usize>,
+    /// Whether left keys take the values of right ones where there is no left row.
+    is_coalesced: bool,
+    brought: Brought,
     left: Schema,
     right: Schema,
-    output: Schema,
 }
 
 /// The right rows of a partition, by key.
 struct Partners {
+    keys: Keys,
     rows: RecordBatch,
     groups: Groups,
     /// Where the rows of each group start in `order`, and the end.
@@ -226,44 +265,76 @@ struct Partners {
     met: Vec<bool>,
 }
 
-fn columns_at(batch: &RecordBatch, positions: &[usize]) -> Vec<ArrayRef> {
+pub(super) fn columns_at(batch: &RecordBatch, positions: &[usize]) -> Vec<ArrayRef> {
     positions.iter().map(|&at| Arc::clone(batch.column(at))).collect()
 }
 
-impl Join {
-    fn join(
-        &self,
-        left: impl Iterator<Item = Batch>,
-        right: impl Iterator<Item = Batch>,
-    ) -> Vec<Result<Batch, CoreError>> {
-        let all = || -> Result<Vec<Batch>> {
-            let keys = Keys::new(&self.types)?;
-            let mut right = self.gather(&keys, right)?;
-            let mut out = Vec::new();
-            for Batch(batch) in left {
-                self.match_batch(&keys, &batch, &mut right, &mut out)?;
+/// The rows of a joined partition, made left batch by left batch.
+struct Joined<L, R> {
+    work: Arc<Join>,
+    left: L,
+    /// The right rows, until they are gathered.
+    right: Option<R>,
+    partners: Option<Partners>,
+    ready: VecDeque<Batch>,
+}
+
+impl<L: Iterator<Item = Batch>, R: Iterator<Item = Batch>> Iterator for Joined<L, R> {
+    type Item = Result<Batch, CoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Some(Ok(batch));
             }
-            if self.how.keeps_right() {
-                let alone = right.met.iter().zip(0..).filter(|(met, _)| !**met);
-                let alone: Vec<Option<u32>> = alone.map(|(_, row)| Some(row)).collect();
-                let none = RecordBatch::new_empty(self.left.to_arrow());
-                for some in alone.chunks(BATCH_ROWS) {
-                    let no_left = vec![None; some.len()];
-                    out.push(self.put(&none, &no_left, &right.rows, some)?);
-                }
+            match self.more() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => return Some(Err(error.into())),
             }
-            Ok(out)
-        };
-        match all() {
-            Ok(batches) => batches.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error.into())],
         }
     }
+}
 
-    fn gather(&self, keys: &Keys, right: impl Iterator<Item = Batch>) -> Result<Partners> {
+impl<L: Iterator<Item = Batch>, R: Iterator<Item = Batch>> Joined<L, R> {
+    /// Makes the rows of one more left batch, or the right rows without a partner; whether there was
+    /// anything to be done.
+    fn more(&mut self) -> Result<bool> {
+        if let Some(right) = self.right.take() {
+            self.partners = Some(self.work.gather(right)?);
+        }
+        let Some(partners) = self.partners.as_mut() else { return Ok(false) };
+        if let Some(Batch(batch)) = self.left.next() {
+            self.work.match_batch(&batch, partners, &mut self.ready)?;
+            return Ok(true);
+        }
+        let partners = self.partners.take().filter(|_| self.work.how.keeps_right());
+        if let Some(partners) = partners {
+            self.work.put_alone(&partners, &mut self.ready)?;
+        }
+        Ok(!self.ready.is_empty())
+    }
+}
+
+impl Join {
+    /// The right rows without a partner.
+    fn put_alone(&self, right: &Partners, out: &mut VecDeque<Batch>) -> Result<()> {
+        let alone = right.met.iter().zip(0..).filter(|(met, _)| !**met);
+        let alone: Vec<Option<u32>> = alone.map(|(_, row)| Some(row)).collect();
+        let none = RecordBatch::new_empty(self.left.to_arrow());
+        for some in alone.chunks(BATCH_ROWS) {
+            let no_left = vec![None; some.len()];
+            out.push_back(self.put(&none, &no_left, &right.rows, some)?);
+        }
+        Ok(())
+    }
+
+    fn gather(&self, right: impl Iterator<Item = Batch>) -> Result<Partners> {
+        let keys = Keys::new(&self.types)?;
         let batches: Vec<RecordBatch> = right.map(|batch| batch.0).collect();
         let rows = concat_batches(&self.right.to_arrow(), &batches)
             .map_err(Error::arrow("putting batches together"))?;
+        check_numbered(rows.num_rows())?;
         let columns = columns_at(&rows, &self.right_keys);
         let mut groups = Groups::default();
         let mut numbers: Vec<Option<u32>> = Vec::with_capacity(rows.num_rows());
@@ -283,19 +354,18 @@ impl Join {
             }
         }
         let met = vec![false; rows.num_rows()];
-        Ok(Partners { rows, groups, starts, order, met })
+        Ok(Partners { keys, rows, groups, starts, order, met })
     }
 
     fn match_batch(
         &self,
-        keys: &Keys,
         batch: &RecordBatch,
         right: &mut Partners,
-        out: &mut Vec<Batch>,
+        out: &mut VecDeque<Batch>,
     ) -> Result<()> {
         let columns = columns_at(batch, &self.left_keys);
         let (mut here, mut there): (Vec<Option<u32>>, Vec<Option<u32>>) = (Vec::new(), Vec::new());
-        for (row, key) in keys.rows(&columns)?.iter().enumerate() {
+        for (row, key) in right.keys.rows(&columns)?.iter().enumerate() {
             let group = if any_null(&columns, row) { None } else { right.groups.find(key.data()) };
             let partners = group.map_or(0..0, |group| {
                 right.starts[group as usize] as usize..right.starts[group as usize + 1] as usize
@@ -317,14 +387,14 @@ impl Join {
                 here.push(Some(row));
                 there.push(Some(partner));
                 if here.len() == BATCH_ROWS {
-                    out.push(self.put(batch, &here, &right.rows, &there)?);
+                    out.push_back(self.put(batch, &here, &right.rows, &there)?);
                     here.clear();
                     there.clear();
                 }
             }
         }
         if !here.is_empty() {
-            out.push(self.put(batch, &here, &right.rows, &there)?);
+            out.push_back(self.put(batch, &here, &right.rows, &there)?);
         }
         Ok(())
     }
@@ -337,24 +407,35 @@ impl Join {
         right: &RecordBatch,
         there: &[Option<u32>],
     ) -> Result<Batch> {
-        let rows = here.len();
+        let Batch(batch) = side_by_side(&self.brought, left, here, right, there)?;
         let is_alone = here.first().is_some_and(Option::is_none);
-        let (here, there) = (UInt32Array::from(here.to_vec()), UInt32Array::from(there.to_vec()));
-        let one = |column: &ArrayRef, rows: &UInt32Array| {
-            take(column, rows, None).map_err(Error::arrow("putting rows side by side"))
-        };
-        let mut columns = Vec::with_capacity(self.output.len());
-        for (at, column) in left.columns().iter().enumerate() {
-            let key = self.left_keys.iter().position(|&key| key == at);
-            let from_right = key.zip(self.coalesced.as_ref()).filter(|_| is_alone);
-            columns.push(match from_right {
-                Some((key, right_keys)) => one(right.column(right_keys[key]), &there)?,
-                None => one(column, &here)?,
-            });
+        if !(is_alone && self.is_coalesced) {
+            return Ok(Batch(batch));
         }
-        for &at in &self.brought {
-            columns.push(one(right.column(at), &there)?);
+        let mut columns = batch.columns().to_vec();
+        let there = UInt32Array::from(there.to_vec());
+        for (&own, &other) in self.left_keys.iter().zip(&self.right_keys) {
+            columns[own] = taken(right.column(other), &there)?;
         }
-        Ok(Batch(self.output.batch(columns, rows)?))
+        Ok(Batch(self.brought.output.batch(columns, here.len())?))
     }
+}
+
+/// Rows of both sides beside each other, nulls where there is none.
+pub(super) fn side_by_side(
+    brought: &Brought,
+    left: &RecordBatch,
+    here: &[Option<u32>],
+    right: &RecordBatch,
+    there: &[Option<u32>],
+) -> Result<Batch> {
+    let rows = here.len();
+    let (here, there) = (UInt32Array::from(here.to_vec()), UInt32Array::from(there.to_vec()));
+    let own = left.columns().iter().map(|column| taken(column, &here));
+    let other = brought.columns.iter().map(|&at| taken(right.column(at), &there));
+    Ok(Batch(brought.output.batch(own.chain(other).collect::<Result<_>>()?, rows)?))
+}
+
+fn taken(column: &ArrayRef, rows: &UInt32Array) -> Result<ArrayRef> {
+    take(column, rows, None).map_err(Error::arrow("putting rows side by side"))
 }

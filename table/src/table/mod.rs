@@ -10,23 +10,32 @@
 //! | `mod` | making tables, actions |
 //! | `operators` | columns and rows in, columns and rows out |
 //! | `place` | rows with equal keys to one partition |
-//! | `group_by`, `join`, `sort`, `window` | what needs that |
+//! | `group_by`, `join`, `asof`, `sort`, `window` | what needs that |
+//! | `measure` | an order whose values have distances |
 //! | `reshape` | grouping sets, pivots, unions by name, samples |
+//! | `unfold` | rows of lists and of columns, first rows |
+//! | `rows` | rows as values of own types |
 //! | `split` | a random split by a key |
+//! | `corr` | correlations, over `exact` sums |
 //! | `describe` | one pass of statistics, over `exact` sums and counted `levels` |
 //! | `show` | the first rows as text |
 
+mod asof;
+mod corr;
 mod describe;
 mod exact;
 mod group_by;
 mod join;
 mod levels;
+mod measure;
 mod operators;
 mod place;
 mod reshape;
+mod rows;
 mod show;
 mod sort;
 mod split;
+mod unfold;
 mod window;
 
 use std::sync::Arc;
@@ -36,9 +45,10 @@ use arrow_array::types::Float64Type;
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use firesteel_core::{Context, Dataset};
 
+pub use asof::{AsOf, Direction};
 pub use describe::{ColumnSummary, Description, NumberSummary, TextSummary};
 pub use exact::ExactMoments;
-pub use group_by::GroupBy;
+pub use group_by::{GroupBy, Key};
 pub use join::JoinType;
 pub use reshape::GroupingSets;
 pub use show::Preview;
@@ -239,5 +249,7 @@ impl Table {
 
 #[cfg(test)]
 mod relational;
+#[cfg(test)]
+mod relational_more;
 #[cfg(test)]
 mod tests;

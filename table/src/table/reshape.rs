@@ -148,8 +148,12 @@ impl Table {
         aggregate: Aggregate,
     ) -> Result<Self> {
         let of = self.schema.type_of(on)?;
-        if matches!(of, Type::F64 | Type::Vector(_) | Type::SparseVector(_)) {
-            return Err(Error::mismatch(on, "text, whole numbers or bool", Some(of)));
+        if of == Type::F64 || !of.is_single() {
+            return Err(Error::mismatch(
+                on,
+                "text, whole numbers, dates, timestamps or bool",
+                Some(of),
+            ));
         }
         aggregate.output_type(&self.schema)?;
         let values = self.select(&[on])?.distinct()?.sort([on])?.to_batch()?;

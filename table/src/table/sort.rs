@@ -54,7 +54,7 @@ impl SortKey {
     /// Its type and its order, if it has one.
     pub(crate) fn check(&self, schema: &crate::Schema) -> Result<(Type, SortOptions)> {
         let of = self.expr.output_type(schema)?;
-        if matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
+        if !of.is_single() {
             return Err(Error::mismatch(&self.expr, "something with an order", Some(of)));
         }
         Ok((of, self.options()))

@@ -12,7 +12,6 @@ use firesteel_core::rng::Draws;
 
 use super::Table;
 use crate::error::{Error, Result};
-use crate::schema::Type;
 use crate::value::Value;
 
 impl Table {
@@ -50,7 +49,7 @@ impl Table {
     /// ```
     pub fn split_by_key(&self, key: &str, weights: &[f64], seed: u64) -> Result<Vec<Self>> {
         let of = self.schema.type_of(key)?;
-        if matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
+        if !of.is_single() {
             return Err(Error::mismatch(key, "a key of single values", Some(of)));
         }
         let ends = borders(weights)?;

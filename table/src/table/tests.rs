@@ -90,7 +90,7 @@ fn descriptions_have_the_same_bits_on_any_ranks_and_partitions() {
         format!("{bits:?}\n{description}")
     });
     assert!(
-        result.contains("patient  i64       200      0  19.5000  11.5724    0       39"),
+        result.contains("patient  i64       200      0  19.5000  11.5724    0  9.75000  19.5000  29.2500       39"),
         "{result}"
     );
 }

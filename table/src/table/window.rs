@@ -4,21 +4,20 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take;
 use firesteel_core::Error as CoreError;
 use serde::{Deserialize, Serialize};
 
+use super::measure::Measure;
 use super::sort::SortKey;
 use super::{BATCH_ROWS, Table};
 use crate::aggregate::{Aggregate, Function, Running, accumulator};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
-use crate::keys::{Groups, Keys};
+use crate::keys::{Groups, Keys, check_numbered};
 use crate::schema::{Schema, Type};
 
 /// Which rows of its group a row looks at, in the window's order.
@@ -47,7 +46,8 @@ pub enum Frame {
         /// The last.
         to: i64,
     },
-    /// Rows whose value of the one order key, a number in ascending order, differs by so much.
+    /// Rows whose value of the one order key, a number, date or timestamp in ascending order, differs by so
+    /// much; of dates and timestamps in days.
     Range {
         /// The least difference: negative for rows before.
         from: f64,
@@ -64,8 +64,8 @@ impl Frame {
     }
 
     /// The rows whose order value lies from `from` to `to` away, both inside: of days
-    /// `Frame::range(-365.0, -1.0)` is the year before. Rows without a value look at none, and are
-    /// looked at by none.
+    /// `Frame::range(-365.0, -1.0)` is the year before. An infinite end takes in all rows on its side.
+    /// Rows without a value look at none, and are looked at by none.
     #[must_use]
     pub fn range(from: f64, to: f64) -> Self {
         Self::Range { from, to }
@@ -245,7 +245,8 @@ impl Windows {
     /// # Errors
     ///
     /// Those of [`Expr::output_type`] and [`Aggregate::output_type`]; a parameter error for a range
-    /// frame without exactly one number in ascending order to measure by, or whose ends are NaN.
+    /// frame without exactly one number, date or timestamp in ascending order to measure by, or whose ends
+    /// are NaN.
     ///
     /// # Cost
     ///
@@ -295,10 +296,11 @@ impl Windows {
             [one] if !one.is_descending() => Some(one.check(&self.table.schema)?.0),
             _ => None,
         };
-        if matches!(measure, Some(Type::I64 | Type::F64)) {
+        if measure.is_some_and(Measure::is_of) {
             return Ok(());
         }
-        Err(Error::parameter("frame", text(), "used with one number in ascending order"))
+        let expected = "used with one number, date or timestamp in ascending order";
+        Err(Error::parameter("frame", text(), expected))
     }
 }
 
@@ -321,8 +323,8 @@ struct Sorted {
     starts: Vec<usize>,
     /// Whether a row, in the same order, has another order than the one before it in its group.
     is_new: Vec<bool>,
-    /// The one order value of each, if it is a number.
-    measure: Option<ArrayRef>,
+    /// The one order value of each, if it has distances.
+    measure: Option<Measure>,
 }
 
 impl Work {
@@ -335,6 +337,7 @@ impl Work {
         if count == 0 {
             return Ok(Vec::new());
         }
+        check_numbered(count)?;
         let sorted = self.sort(&all)?;
         let mut back = vec![0_u32; count];
         sorted.rows.iter().zip(0..).for_each(|(&row, at)| back[row as usize] = at);
@@ -388,7 +391,7 @@ impl Work {
         });
         let is_new = is_new.collect();
         let measure = match &columns[..] {
-            [one] => Some(taken(one, &UInt32Array::from(rows.clone()))?),
+            [one] => Measure::of(&taken(one, &UInt32Array::from(rows.clone()))?),
             _ => None,
         };
         Ok(Sorted { rows, starts, is_new, measure })
@@ -452,12 +455,12 @@ impl Sorted {
     fn ranges(&self, group: Range<usize>, from: f64, to: f64, frames: &mut Vec<Range<usize>>) {
         let measure = self.measure.as_ref().expect("a range frame has one number as its order");
         // In ascending order with nulls at one end.
-        let known: Vec<usize> = group.clone().filter(|&at| measure.is_valid(at)).collect();
+        let known: Vec<usize> = group.clone().filter(|&at| measure.is_known(at)).collect();
         let known =
             known.first().map_or(group.start..group.start, |first| *first..first + known.len());
-        let mut ends = known.start..known.start;
-        let advance = |is_before: &dyn Fn(usize) -> bool, at: &mut usize| {
-            while *at < known.end && is_before(*at) {
+        let (mut start, mut end) = (known.start, known.start);
+        let advance = |at: &mut usize, is_passed: &dyn Fn(usize) -> bool| {
+            while *at < known.end && is_passed(*at) {
                 *at += 1;
             }
         };
@@ -466,23 +469,17 @@ impl Sorted {
                 frames.push(known.start..known.start);
                 continue;
             }
-            if measure.data_type() == &arrow_schema::DataType::Int64 {
-                let values = measure.as_primitive::<Int64Type>();
-                let value = |at: usize| i128::from(values.value(at));
-                // Infinite and huge ends become the ends of all whole numbers.
-                let (low, high) =
-                    (value(at) + from.ceil() as i64 as i128, value(at) + to.floor() as i64 as i128);
-                advance(&|at| value(at) < low, &mut ends.start);
-                advance(&|at| value(at) <= high, &mut ends.end);
-            } else {
-                let values = measure.as_primitive::<Float64Type>();
-                let here = values.value(at);
-                let below = |x: f64, bound: f64| x < bound || (bound.is_nan() && !x.is_nan());
-                let (low, high) = (here + from, here + to);
-                advance(&|at| below(values.value(at), low), &mut ends.start);
-                advance(&|at| !below(high, values.value(at)), &mut ends.end);
+            if from.is_finite() {
+                advance(&mut start, &|row| measure.order(row, measure, at, from).is_lt());
             }
-            frames.push(ends.start..ends.end.max(ends.start));
+            if to.is_finite() {
+                advance(&mut end, &|row| measure.order(row, measure, at, to).is_le());
+            }
+            // An infinite end is the end of all rows, also seen from an infinite number.
+            let unbounded = |end: f64| if end > 0.0 { known.end } else { known.start };
+            let first = if from.is_infinite() { unbounded(from) } else { start };
+            let last = if to.is_infinite() { unbounded(to) } else { end };
+            frames.push(first..last.max(first));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Writing tables as Avro object container files.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
@@ -12,10 +11,10 @@ use firesteel_core::Error as CoreError;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::schema::{Schema, Type};
+use crate::schema::Schema;
 use crate::table::Table;
-use crate::writers::mode::{Output, output_setters};
-use crate::writers::output::{Encoder, Format, write_file, write_folder};
+use crate::writers::mode::{Output, output_methods};
+use crate::writers::output::{Encoder, Format};
 
 /// How the blocks of an Avro file are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,53 +76,24 @@ impl AvroWriter {
         Self { compression, ..self }
     }
 
-    output_setters!();
+    output_methods!(
+        "part-00000.avro",
+        "",
+        "[`Error::TypeMismatch`] for a column of vectors; [`Error::Column`] for a name that Avro does not have;"
+    );
+}
 
-    /// Writes the table into one file, which appears whole or not at all. Every rank calls it, the
-    /// root writes.
-    ///
-    /// # Errors
-    ///
-    /// A parameter error; [`Error::TypeMismatch`] for a column of vectors; [`Error::Column`] for a
-    /// name that Avro does not have; the core's `File` if the file cannot be written, or is there
-    /// already and the mode says nothing else; what the job can fail with. The same on every rank.
-    ///
-    /// # Cost
-    ///
-    /// One pass; the rows travel to the root, a few partitions at a time.
-    #[track_caller]
-    pub fn write(&self, table: &Table, path: impl AsRef<Path>) -> Result<()> {
-        self.check(table)?;
-        write_file(table, &self.output, Arc::new(self.clone()), path.as_ref())
+impl Format for AvroWriter {
+    fn extension(&self) -> &'static str {
+        "avro"
     }
 
-    /// Writes the table as a folder of parts with a marker `_SUCCESS`, all of which appears at once
-    /// or not at all. Every rank calls it and writes what lives there, to a file system that all
-    /// of them see.
-    ///
-    /// A partition with rows becomes the part `part-00000.avro` with its number, unless
-    /// [`part_rows`](Self::part_rows) cuts them anew.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`AvroWriter::write`]; [`Error::UnknownColumn`] for a column to partition by that the
-    /// table does not have.
-    ///
-    /// # Cost
-    ///
-    /// One pass; nothing travels.
-    #[track_caller]
-    pub fn write_folder(&self, table: &Table, folder: impl AsRef<Path>) -> Result<()> {
-        self.check(table)?;
-        write_folder(table, &self.output, Arc::new(self.clone()), folder.as_ref())
-    }
-
-    fn check(&self, table: &Table) -> Result<()> {
+    fn check_table(&self, table: &Table) -> Result<()> {
         for field in table.schema().fields() {
             if self.output.partition_by.contains(&field.name) {
                 continue;
             }
-            if matches!(field.data_type, Type::Vector(_) | Type::SparseVector(_)) {
+            if !field.data_type.is_single() {
                 let expected = "a column of single values";
                 return Err(Error::mismatch(&field.name, expected, Some(field.data_type)));
             }
@@ -137,12 +107,6 @@ impl AvroWriter {
             }
         }
         Ok(())
-    }
-}
-
-impl Format for AvroWriter {
-    fn extension(&self) -> &'static str {
-        "avro"
     }
 
     fn encoder(&self, schema: &Schema, file: &str) -> Result<Box<dyn Encoder>, CoreError> {

@@ -6,7 +6,6 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
@@ -15,10 +14,11 @@ use firesteel_core::{Dataset, Error as CoreError};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::schema::{Schema, Type};
+use crate::schema::Schema;
 use crate::table::Table;
-use crate::writers::mode::{Output, output_setters};
-use crate::writers::output::{Encoder, Format, Texts, write_file, write_folder};
+use crate::value::Value;
+use crate::writers::mode::{Output, output_methods};
+use crate::writers::output::{Encoder, Format, Texts};
 
 /// Writes tables as CSV.
 ///
@@ -103,47 +103,11 @@ impl CsvWriter {
         Self { gzip, ..self }
     }
 
-    output_setters!();
-
-    /// Writes the table into one file, compressed if its name ends in `.gz`. The file appears whole
-    /// or not at all: if anything fails, what was there before stays. Every rank calls it, the
-    /// root writes.
-    ///
-    /// # Errors
-    ///
-    /// A parameter error; [`Error::TypeMismatch`] for a column of vectors; the core's `File` if
-    /// the file cannot be written, or is there already and the mode says nothing else; what the job
-    /// can fail with. The same on every rank.
-    ///
-    /// # Cost
-    ///
-    /// One pass; the text travels to the root, a few partitions at a time.
-    #[track_caller]
-    pub fn write(&self, table: &Table, path: impl AsRef<Path>) -> Result<()> {
-        self.check(table)?;
-        write_file(table, &self.output, Arc::new(self.clone()), path.as_ref())
-    }
-
-    /// Writes the table as a folder of parts with a marker `_SUCCESS`, all of which appears at once
-    /// or not at all. Every rank calls it and writes what lives there, to a file system that all
-    /// of them see.
-    ///
-    /// A partition with rows becomes the part `part-00000.csv` with its number, unless
-    /// [`part_rows`](Self::part_rows) cuts them anew. Every part has the header.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`CsvWriter::write`]; [`Error::UnknownColumn`] for a column to partition by that the
-    /// table does not have.
-    ///
-    /// # Cost
-    ///
-    /// One pass; nothing travels.
-    #[track_caller]
-    pub fn write_folder(&self, table: &Table, folder: impl AsRef<Path>) -> Result<()> {
-        self.check(table)?;
-        write_folder(table, &self.output, Arc::new(self.clone()), folder.as_ref())
-    }
+    output_methods!(
+        "part-00000.csv",
+        ", compressed if its name ends in `.gz`",
+        "[`Error::TypeMismatch`] for a column of vectors;"
+    );
 
     /// Writes the table into anything that takes bytes. Every rank calls it; only the root's `out`
     /// is written to.
@@ -172,45 +136,13 @@ impl CsvWriter {
 
     /// Every batch as text.
     fn lines(&self, table: &Table) -> Result<Dataset<Vec<u8>>> {
-        self.check(table)?;
+        self.check_table(table)?;
         let writer = self.clone();
         let kept = table.map_batches(table.schema().clone(), move |batch| {
             Format::check(&writer, batch).map(|()| batch.clone())
         });
         let writer = self.clone();
         Ok(kept.batches().map_ref(move |Batch(batch)| writer.lines_of(batch)))
-    }
-
-    fn check(&self, table: &Table) -> Result<()> {
-        let is_plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | b'"');
-        if !is_plain(self.delimiter) {
-            let shown = format!("{:?}", char::from(self.delimiter));
-            let expected = "an ASCII character other than a line end and a quote";
-            return Err(Error::parameter("delimiter", shown, expected));
-        }
-        if self
-            .null_token
-            .bytes()
-            .any(|byte| matches!(byte, b'\n' | b'\r' | b'"') || byte == self.delimiter)
-        {
-            let expected = "without delimiter, quotes and line ends";
-            return Err(Error::parameter(
-                "null_token",
-                format_args!("{:?}", self.null_token),
-                expected,
-            ));
-        }
-        let fields = table.schema().fields().iter();
-        let mut vectors = fields
-            .filter(|field| matches!(field.data_type, Type::Vector(_) | Type::SparseVector(_)));
-        match vectors.next() {
-            Some(field) => Err(Error::mismatch(
-                &field.name,
-                "a column of single values",
-                Some(field.data_type),
-            )),
-            None => Ok(()),
-        }
     }
 
     fn header_line(&self, schema: &Schema) -> Vec<u8> {
@@ -277,6 +209,37 @@ impl Format for CsvWriter {
         "csv"
     }
 
+    fn check_table(&self, table: &Table) -> Result<()> {
+        let is_plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | b'"');
+        if !is_plain(self.delimiter) {
+            let shown = format!("{:?}", char::from(self.delimiter));
+            let expected = "an ASCII character other than a line end and a quote";
+            return Err(Error::parameter("delimiter", shown, expected));
+        }
+        if self
+            .null_token
+            .bytes()
+            .any(|byte| matches!(byte, b'\n' | b'\r' | b'"') || byte == self.delimiter)
+        {
+            let expected = "without delimiter, quotes and line ends";
+            return Err(Error::parameter(
+                "null_token",
+                format_args!("{:?}", self.null_token),
+                expected,
+            ));
+        }
+        let fields = table.schema().fields().iter();
+        let mut others = fields.filter(|field| !field.data_type.is_single());
+        match others.next() {
+            Some(field) => Err(Error::mismatch(
+                &field.name,
+                "a column of single values",
+                Some(field.data_type),
+            )),
+            None => Ok(()),
+        }
+    }
+
     fn is_gzipped(&self, name: &Path) -> bool {
         name.extension().is_some_and(|extension| extension == "gz")
     }
@@ -335,9 +298,7 @@ fn cell_text<'a>(column: &'a ArrayRef, row: usize, scratch: &'a mut String) -> &
     } else if let Some(truths) = column.as_boolean_opt() {
         write!(scratch, "{}", truths.value(row))
     } else {
-        // Vectors were refused; other values have one text only.
-        let text = arrow_cast::display::array_value_to_string(column, row);
-        text.map(|text| scratch.push_str(&text)).map_err(|_| std::fmt::Error)
+        write!(scratch, "{}", Value::at(column, row)) // dates and timestamps
     };
     put.expect("a string takes all text");
     scratch
@@ -434,7 +395,7 @@ mod tests {
             let unwritable = good.write_csv(&below).unwrap_err().to_string();
             let empty = good.filter(crate::lit(false)).unwrap();
             let still = empty.write_csv(&below).unwrap_err().to_string();
-            let cast = crate::col("s, t").cast(Type::I64);
+            let cast = crate::col("s, t").cast(crate::Type::I64);
             let failing = good.with_column("n", cast).unwrap();
             let over = CsvWriter::new().mode(crate::WriteMode::Overwrite);
             let failed = over.write(&failing, &path).unwrap_err().to_string();

@@ -1,8 +1,5 @@
 //! Writing tables as Arrow IPC files.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use arrow_array::RecordBatch;
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
@@ -12,9 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::schema::Schema;
-use crate::table::Table;
-use crate::writers::mode::{Output, output_setters};
-use crate::writers::output::{Encoder, Format, write_file, write_folder};
+use crate::writers::mode::{Output, output_methods};
+use crate::writers::output::{Encoder, Format};
 
 /// How the buffers of an Arrow IPC file are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,43 +65,7 @@ impl IpcWriter {
         Self { compression, ..self }
     }
 
-    output_setters!();
-
-    /// Writes the table into one file, which appears whole or not at all. Every rank calls it, the
-    /// root writes.
-    ///
-    /// # Errors
-    ///
-    /// A parameter error; the core's `File` if the file cannot be written, or is there already and
-    /// the mode says nothing else; what the job can fail with. The same on every rank.
-    ///
-    /// # Cost
-    ///
-    /// One pass; the rows travel to the root, a few partitions at a time.
-    #[track_caller]
-    pub fn write(&self, table: &Table, path: impl AsRef<Path>) -> Result<()> {
-        write_file(table, &self.output, Arc::new(self.clone()), path.as_ref())
-    }
-
-    /// Writes the table as a folder of parts with a marker `_SUCCESS`, all of which appears at once
-    /// or not at all. Every rank calls it and writes what lives there, to a file system that all
-    /// of them see.
-    ///
-    /// A partition with rows becomes the part `part-00000.arrow` with its number, unless
-    /// [`part_rows`](Self::part_rows) cuts them anew.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`IpcWriter::write`]; [`Error::UnknownColumn`](crate::Error::UnknownColumn) for a column to
-    /// partition by that the table does not have.
-    ///
-    /// # Cost
-    ///
-    /// One pass; nothing travels.
-    #[track_caller]
-    pub fn write_folder(&self, table: &Table, folder: impl AsRef<Path>) -> Result<()> {
-        write_folder(table, &self.output, Arc::new(self.clone()), folder.as_ref())
-    }
+    output_methods!("part-00000.arrow", "", "");
 }
 
 impl Format for IpcWriter {

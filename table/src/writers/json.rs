@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
@@ -11,10 +10,10 @@ use firesteel_core::Error as CoreError;
 
 use crate::error::Result;
 use crate::schema::Schema;
-use crate::table::Table;
+use crate::value::Value;
 use crate::vectors::{dense_vectors, sparse_vectors};
-use crate::writers::mode::{Output, output_setters};
-use crate::writers::output::{Encoder, Format, Texts, write_file, write_folder};
+use crate::writers::mode::{Output, output_methods};
+use crate::writers::output::{Encoder, Format, Texts};
 
 /// Writes tables as JSON lines: an object on each line.
 ///
@@ -61,43 +60,7 @@ impl JsonWriter {
         Self { gzip, ..self }
     }
 
-    output_setters!();
-
-    /// Writes the table into one file, compressed if its name ends in `.gz`. The file appears whole
-    /// or not at all. Every rank calls it, the root writes.
-    ///
-    /// # Errors
-    ///
-    /// A parameter error; the core's `File` if the file cannot be written, or is there already and
-    /// the mode says nothing else; what the job can fail with. The same on every rank.
-    ///
-    /// # Cost
-    ///
-    /// One pass; the text travels to the root, a few partitions at a time.
-    #[track_caller]
-    pub fn write(&self, table: &Table, path: impl AsRef<Path>) -> Result<()> {
-        write_file(table, &self.output, Arc::new(self.clone()), path.as_ref())
-    }
-
-    /// Writes the table as a folder of parts with a marker `_SUCCESS`, all of which appears at once
-    /// or not at all. Every rank calls it and writes what lives there, to a file system that all
-    /// of them see.
-    ///
-    /// A partition with rows becomes the part `part-00000.json` with its number, unless
-    /// [`part_rows`](Self::part_rows) cuts them anew.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`JsonWriter::write`]; [`Error::UnknownColumn`](crate::Error::UnknownColumn) for a column to
-    /// partition by that the table does not have.
-    ///
-    /// # Cost
-    ///
-    /// One pass; nothing travels.
-    #[track_caller]
-    pub fn write_folder(&self, table: &Table, folder: impl AsRef<Path>) -> Result<()> {
-        write_folder(table, &self.output, Arc::new(self.clone()), folder.as_ref())
-    }
+    output_methods!("part-00000.json", ", compressed if its name ends in `.gz`", "");
 }
 
 impl Format for JsonWriter {
@@ -203,9 +166,17 @@ fn value(line: &mut Vec<u8>, column: &ArrayRef, row: usize) {
             floats(line, values);
             line.push(b'}');
         }
+    } else if let Some(lists) = column.as_list_opt::<i32>() {
+        let items = lists.value(row);
+        line.push(b'[');
+        for i in 0..items.len() {
+            if i > 0 {
+                line.push(b',');
+            }
+            value(line, &items, i);
+        }
+        line.push(b']');
     } else {
-        // Other values have one text only.
-        let text = arrow_cast::display::array_value_to_string(column, row).unwrap_or_default();
-        line.extend(quoted(&text));
+        line.extend(quoted(&Value::at(column, row).to_string())); // dates and timestamps
     }
 }

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Result};
 use crate::schema::Schema;
+use crate::value::Value;
 
 /// What stands for a null.
 pub(crate) const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -34,8 +32,7 @@ impl Keys {
 
     /// The rows of each folder, in the order of the folders' names.
     pub(super) fn split(&self, batch: &RecordBatch) -> Result<Vec<(String, RecordBatch)>> {
-        let texts = self.keys.iter().map(|&key| texts(batch.column(key)));
-        let texts = texts.collect::<Result<Vec<_>>>()?;
+        let texts: Vec<_> = self.keys.iter().map(|&key| texts(batch.column(key))).collect();
         let mut rows: BTreeMap<String, Vec<u32>> = BTreeMap::new();
         let mut folder = String::new();
         for row in 0..batch.num_rows() {
@@ -66,22 +63,13 @@ fn schema_names(schema: &Schema, columns: &[usize]) -> Vec<String> {
 }
 
 /// The texts of a column's values as they are written in names of folders.
-fn texts(column: &ArrayRef) -> Result<Vec<String>> {
-    let format = FormatOptions::default();
-    let formatter = ArrayFormatter::try_new(column.as_ref(), &format)
-        .map_err(Error::arrow("naming a folder"))?;
-    let floats = column.as_primitive_opt::<Float64Type>();
+fn texts(column: &ArrayRef) -> Vec<String> {
     let text = |row: usize| {
         if column.is_null(row) {
-            return Ok(NULL.to_owned());
+            return NULL.to_owned();
         }
-        let text = match floats {
-            Some(floats) => format!("{:?}", floats.value(row)),
-            None => {
-                formatter.value(row).try_to_string().map_err(Error::arrow("naming a folder"))?
-            }
-        };
-        Ok(if text == NULL { format!("%5F{}", &NULL[1..]) } else { escaped(&text, false) })
+        let text = Value::at(column, row).to_string();
+        if text == NULL { format!("%5F{}", &NULL[1..]) } else { escaped(&text, false) }
     };
     (0..column.len()).map(text).collect()
 }

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
@@ -13,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::schema::{Schema, Type};
 use crate::table::Table;
 use crate::vectors::{dense_vectors, sparse_vectors};
-use crate::writers::mode::{Output, output_setters};
-use crate::writers::output::{Encoder, Format, Texts, write_file, write_folder};
+use crate::writers::mode::{Output, output_methods};
+use crate::writers::output::{Encoder, Format, Texts};
 
 /// Writes a column of numbers and one of vectors as LIBSVM: `label index:value …`, a row a line.
 ///
@@ -73,64 +72,11 @@ impl LibsvmWriter {
         Self { features: features.into(), ..self }
     }
 
-    output_setters!();
-
-    /// Writes the table into one file, compressed if its name ends in `.gz`. The file appears whole
-    /// or not at all. Every rank calls it, the root writes.
-    ///
-    /// # Errors
-    ///
-    /// A parameter error; [`Error::UnknownColumn`] and [`Error::TypeMismatch`] for the two columns;
-    /// the core's `BadValue` for a row without a label or a vector; the core's `File` if the file
-    /// cannot be written, or is there already and the mode says nothing else; what the job can fail
-    /// with. The same on every rank.
-    ///
-    /// # Cost
-    ///
-    /// One pass; the text travels to the root, a few partitions at a time.
-    #[track_caller]
-    pub fn write(&self, table: &Table, path: impl AsRef<Path>) -> Result<()> {
-        self.check(table)?;
-        write_file(table, &self.output, Arc::new(self.clone()), path.as_ref())
-    }
-
-    /// Writes the table as a folder of parts with a marker `_SUCCESS`, all of which appears at once
-    /// or not at all. Every rank calls it and writes what lives there, to a file system that all
-    /// of them see.
-    ///
-    /// A partition with rows becomes the part `part-00000.libsvm` with its number, unless
-    /// [`part_rows`](Self::part_rows) cuts them anew.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`LibsvmWriter::write`]; [`Error::UnknownColumn`] for a column to
-    /// partition by that the table does not have.
-    ///
-    /// # Cost
-    ///
-    /// One pass; nothing travels.
-    #[track_caller]
-    pub fn write_folder(&self, table: &Table, folder: impl AsRef<Path>) -> Result<()> {
-        self.check(table)?;
-        write_folder(table, &self.output, Arc::new(self.clone()), folder.as_ref())
-    }
-
-    fn check(&self, table: &Table) -> Result<()> {
-        let schema = table.schema();
-        let of = schema.type_of(&self.label)?;
-        if !of.is_number() {
-            return Err(Error::mismatch(&self.label, "a column of numbers", Some(of)));
-        }
-        let of = schema.type_of(&self.features)?;
-        if !matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
-            return Err(Error::mismatch(&self.features, "a column of vectors", Some(of)));
-        }
-        if self.output.partition_by.contains(&self.label) {
-            let shown = format!("{:?}", self.output.partition_by);
-            return Err(Error::parameter("partition_by", shown, "without the column of labels"));
-        }
-        Ok(())
-    }
+    output_methods!(
+        "part-00000.libsvm",
+        ", compressed if its name ends in `.gz`",
+        "[`Error::UnknownColumn`] and [`Error::TypeMismatch`] for the two columns; the core's `BadValue` for a row without a label or a vector;"
+    );
 
     /// Adds a line for each row; none if a column is not what it should be.
     fn lines(&self, batch: &RecordBatch, lines: &mut Vec<u8>) -> Option<()> {
@@ -163,6 +109,23 @@ impl LibsvmWriter {
 impl Format for LibsvmWriter {
     fn extension(&self) -> &'static str {
         "libsvm"
+    }
+
+    fn check_table(&self, table: &Table) -> Result<()> {
+        let schema = table.schema();
+        let of = schema.type_of(&self.label)?;
+        if !of.is_number() {
+            return Err(Error::mismatch(&self.label, "a column of numbers", Some(of)));
+        }
+        let of = schema.type_of(&self.features)?;
+        if !matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
+            return Err(Error::mismatch(&self.features, "a column of vectors", Some(of)));
+        }
+        if self.output.partition_by.contains(&self.label) {
+            let shown = format!("{:?}", self.output.partition_by);
+            return Err(Error::parameter("partition_by", shown, "without the column of labels"));
+        }
+        Ok(())
     }
 
     fn is_gzipped(&self, name: &Path) -> bool {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::schema::{Schema, Type};
+use crate::schema::Schema;
 
 /// What becomes of what is at the path already.
 ///
@@ -68,7 +68,7 @@ impl Output {
         }
         for (i, name) in self.partition_by.iter().enumerate() {
             let of = schema.type_of(name)?;
-            if matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
+            if !of.is_single() {
                 return Err(Error::mismatch(name, "a column of single values", Some(of)));
             }
             if self.partition_by[..i].contains(name) {
@@ -83,9 +83,10 @@ impl Output {
     }
 }
 
-/// The setters of [`Output`] that every writer has.
-macro_rules! output_setters {
-    () => {
+/// What every writer has: the setters of [`Output`], and writing itself. Told are the part's name, what is
+/// to be said of one file, and what else can go wrong.
+macro_rules! output_methods {
+    ($part:literal, $file:literal, $errors:literal) => {
         /// Sets what becomes of what is at the path already, in place of an error.
         pub fn mode(mut self, mode: crate::writers::WriteMode) -> Self {
             self.output.mode = mode;
@@ -109,6 +110,50 @@ macro_rules! output_setters {
             self.output.part_rows = rows.into();
             self
         }
+
+        #[doc = concat!("Writes the table into one file", $file, ".")]
+        /// It appears whole or not at all: if anything fails, what was there before stays. Every rank
+        /// calls it, the root writes.
+        ///
+        /// # Errors
+        ///
+        #[doc = concat!("A parameter error; ", $errors)]
+        /// the core's `File` if the file cannot be written, or is there already and the mode says
+        /// nothing else; what the job can fail with. The same on every rank.
+        ///
+        /// # Cost
+        ///
+        /// One pass; the rows travel to the root, a few partitions at a time.
+        #[track_caller]
+        pub fn write(&self, table: &crate::Table, path: impl AsRef<std::path::Path>) -> Result<()> {
+            let format = std::sync::Arc::new(self.clone());
+            crate::writers::output::write_file(table, &self.output, format, path.as_ref())
+        }
+
+        /// Writes the table as a folder of parts with a marker `_SUCCESS`, all of which appears at
+        /// once or not at all. Every rank calls it and writes what lives there, to a file system that
+        /// all of them see.
+        ///
+        #[doc = concat!("A partition with rows becomes the part `", $part, "` with its number, unless")]
+        /// [`part_rows`](Self::part_rows) cuts them anew.
+        ///
+        /// # Errors
+        ///
+        /// Those of [`write`](Self::write); [`Error::UnknownColumn`](crate::Error::UnknownColumn) for a
+        /// column to partition by that the table does not have.
+        ///
+        /// # Cost
+        ///
+        /// One pass; nothing travels.
+        #[track_caller]
+        pub fn write_folder(
+            &self,
+            table: &crate::Table,
+            folder: impl AsRef<std::path::Path>,
+        ) -> Result<()> {
+            let format = std::sync::Arc::new(self.clone());
+            crate::writers::output::write_folder(table, &self.output, format, folder.as_ref())
+        }
     };
 }
-pub(super) use output_setters;
+pub(super) use output_methods;

@@ -37,6 +37,11 @@ pub(crate) trait Format: Send + Sync + 'static {
         false
     }
 
+    /// What no table must have.
+    fn check_table(&self, _table: &Table) -> Result<()> {
+        Ok(())
+    }
+
     /// What no batch must have; the row of an error is the row in the batch.
     fn check(&self, _batch: &RecordBatch) -> Result<(), CoreError> {
         Ok(())
@@ -187,6 +192,7 @@ pub(super) fn write_file(
     format: Arc<dyn Format>,
     path: &Path,
 ) -> Result<()> {
+    format.check_table(table)?;
     output.check(table.schema(), false)?;
     let ctx = table.context();
     let name = path.to_string_lossy().into_owned();
@@ -235,6 +241,7 @@ pub(super) fn write_folder(
     format: Arc<dyn Format>,
     path: &Path,
 ) -> Result<()> {
+    format.check_table(table)?;
     output.check(table.schema(), true)?;
     let ctx = table.context();
     let mut begun = None;

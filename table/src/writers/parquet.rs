@@ -1,7 +1,6 @@
 //! Writing tables as Parquet.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use firesteel_core::Error as CoreError;
@@ -14,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 use crate::table::Table;
-use crate::writers::mode::{Output, output_setters};
-use crate::writers::output::{Encoder, Format, write_file, write_folder};
+use crate::writers::mode::{Output, output_methods};
+use crate::writers::output::{Encoder, Format};
 
 /// How the pages of a Parquet file are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +61,11 @@ const DICTIONARY: usize = 128 << 10;
 /// The bytes of one file depend on the rows and the choices alone. Vectors are kept, with their
 /// sizes, and come back as such. Other programs see a dense vector as a list of numbers and a
 /// sparse one as a struct of `size`, `indices` and `values`.
+///
+/// # Cost
+///
+/// A row group is held until it is written, of each file that a task writes. One thread encodes one
+/// file; [`write_folder`](Self::write_folder) encodes on all threads.
 ///
 /// # Examples
 ///
@@ -151,54 +155,7 @@ impl ParquetWriter {
         Self { dictionary, ..self }
     }
 
-    output_setters!();
-
-    /// Writes the table into one file, which appears whole or not at all. Every rank calls it, the
-    /// root writes.
-    ///
-    /// # Errors
-    ///
-    /// A parameter error; the core's `File` if the file cannot be written, or is there already and
-    /// the mode says nothing else; what the job can fail with. The same on every rank.
-    ///
-    /// # Cost
-    ///
-    /// One pass; the rows travel to the root, a few partitions at a time, and one thread encodes
-    /// them. [`write_folder`](Self::write_folder) encodes on all threads. A row group is held
-    /// until it is written.
-    #[track_caller]
-    pub fn write(&self, table: &Table, path: impl AsRef<Path>) -> Result<()> {
-        self.check()?;
-        write_file(table, &self.output, Arc::new(self.clone()), path.as_ref())
-    }
-
-    /// Writes the table as a folder of parts with a marker `_SUCCESS`, all of which appears at once
-    /// or not at all. Every rank calls it and writes what lives there, to a file system that all
-    /// of them see.
-    ///
-    /// A partition with rows becomes the part `part-00000.parquet` with its number, unless
-    /// [`part_rows`](Self::part_rows) cuts them anew.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`ParquetWriter::write`]; [`Error::UnknownColumn`] for a column to partition by that
-    /// the table does not have.
-    ///
-    /// # Cost
-    ///
-    /// One pass; nothing travels. A task holds a row group of each file that it writes.
-    #[track_caller]
-    pub fn write_folder(&self, table: &Table, folder: impl AsRef<Path>) -> Result<()> {
-        self.check()?;
-        write_folder(table, &self.output, Arc::new(self.clone()), folder.as_ref())
-    }
-
-    fn check(&self) -> Result<()> {
-        if self.row_group_rows == 0 {
-            return Err(Error::parameter("row_group_rows", 0, "at least 1"));
-        }
-        self.compression.codec().map(drop)
-    }
+    output_methods!("part-00000.parquet", "", "");
 
     fn properties(&self) -> Result<WriterProperties> {
         let statistics = match self.statistics {
@@ -219,6 +176,13 @@ impl ParquetWriter {
 impl Format for ParquetWriter {
     fn extension(&self) -> &'static str {
         "parquet"
+    }
+
+    fn check_table(&self, _table: &Table) -> Result<()> {
+        if self.row_group_rows == 0 {
+            return Err(Error::parameter("row_group_rows", 0, "at least 1"));
+        }
+        self.compression.codec().map(drop)
     }
 
     fn encoder(&self, schema: &Schema, file: &str) -> Result<Box<dyn Encoder>, CoreError> {

@@ -136,7 +136,7 @@ fn parts_cut_by_rows_have_the_same_bytes_on_any_partitions_and_ranks() {
             let rows = table(ctx, &rows, size, partitions);
             let writer = ParquetWriter::new().part_rows(70).row_group_rows(32);
             writer.write_folder(&rows, &path).unwrap();
-            let keyed = rows.drop_columns(&["dense", "sparse"]).unwrap();
+            let keyed = rows.drop_columns(&["list", "dense", "sparse"]).unwrap();
             let csv =
                 CsvWriter::new().gzip(true).null_token("?").part_rows(100).partition_by(["b", "n"]);
             csv.write_folder(&keyed, folder.path().join("k")).unwrap();
@@ -163,11 +163,12 @@ fn folders_named_by_values_give_the_values_back() {
     let rows = plain(8, 400);
     let ctx = Context::local();
     let folder = tempfile::tempdir().unwrap();
-    for (i, keys) in [vec!["s é"], vec!["b", "x"], vec!["n", "s é"]].into_iter().enumerate() {
+    for (i, keys) in [vec!["s é", "at"], vec!["b", "x"], vec!["n", "day"]].into_iter().enumerate()
+    {
         let path = folder.path().join(i.to_string());
         let written = table(&ctx, &rows, 30, 4);
         ParquetWriter::new().partition_by(keys.clone()).write_folder(&written, &path).unwrap();
-        let mut reader = ParquetReader::new(&path).columns(["n", "x", "b", "s é"]);
+        let mut reader = ParquetReader::new(&path).columns(["n", "x", "b", "day", "at", "s é"]);
         for key in &keys {
             reader = reader.key_type(key, written.schema().type_of(key).unwrap());
         }
@@ -178,7 +179,10 @@ fn folders_named_by_values_give_the_values_back() {
     // Without a given type the values tell it, and columns of folders come last.
     let reader = ParquetReader::new(folder.path().join("1")).partition_bytes(0);
     let back = reader.clone().read(&ctx).unwrap();
-    assert_eq!(back.schema().to_string(), "n: i64, s é: string, b: bool, x: f64");
+    assert_eq!(
+        back.schema().to_string(),
+        "n: i64, day: date, at: timestamp, s é: string, b: bool, x: f64"
+    );
     let kept = reader.filter(col("b").eq(true).and(col("x").is_null())).read(&ctx).unwrap();
     let expected = table(&ctx, &rows, 400, 1);
     let expected = expected.filter(col("b").eq(true).and(col("x").is_null())).unwrap();
@@ -196,14 +200,18 @@ fn folders_of_csv_named_by_values_are_read() {
         let writer = CsvWriter::new().null_token("?").partition_by(["b", "n"]);
         writer.write_folder(&written, &path).unwrap();
         let reader = CsvReader::new(&path).null_tokens(["?"]);
-        let reader = reader.column_type("x", Type::F64).split_bytes(40);
+        let reader = reader.column_type("x", Type::F64).column_type("day", Type::Date);
+        let reader = reader.column_type("at", Type::Timestamp).split_bytes(40);
         for back in [reader.read(ctx).unwrap(), reader.scan(ctx).unwrap()] {
-            assert_eq!(back.schema().to_string(), "x: f64, s é: string, b: bool, n: i64");
-            let back = back.select(&["n", "x", "b", "s é"]).unwrap();
+            assert_eq!(
+                back.schema().to_string(),
+                "x: f64, day: date, at: timestamp, s é: string, b: bool, n: i64"
+            );
+            let back = back.select(&["n", "x", "b", "day", "at", "s é"]).unwrap();
             assert_eq!(sorted(told(&back)), sorted(rows_told(&rows)));
         }
         let report = reader.read(ctx).unwrap().report().unwrap().clone();
-        assert_eq!(report.columns[2].nulls, rows.column(2).null_count() as u64);
+        assert_eq!(report.columns[4].nulls, rows.column(2).null_count() as u64);
         assert_eq!((report.rows, report.bad()), (200, 0));
     });
 }
@@ -274,8 +282,8 @@ fn tables_without_rows_keep_their_columns() {
         assert_eq!(back.count().unwrap(), 0);
         assert_eq!(back.filter(col("n").gt(3)).unwrap().to_batch().unwrap().num_rows(), 0);
     }
-    let plain = empty.drop_columns(&["dense", "sparse"]).unwrap();
+    let plain = empty.drop_columns(&["list", "dense", "sparse"]).unwrap();
     let text = folder.path().join("c");
     CsvWriter::new().write_folder(&plain, &text).unwrap();
-    assert_eq!(CsvReader::new(text.join("part-*")).read(&ctx).unwrap().schema().len(), 4);
+    assert_eq!(CsvReader::new(text.join("part-*")).read(&ctx).unwrap().schema().len(), 6);
 }

@@ -90,7 +90,7 @@ fn a_filter_keeps_what_it_keeps_of_the_whole_table() {
     }
     assert!(pruned > 200, "{pruned} row groups passed over");
     let none = ParquetReader::new(&path).filter(col("i").gt(1000)).read(&ctx).unwrap();
-    assert_eq!((none.count().unwrap(), none.schema().len()), (0, 7));
+    assert_eq!((none.count().unwrap(), none.schema().len()), (0, 10));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn what_cannot_be_read_is_named() {
     let error = read(ParquetReader::new(folder.path().join("k"))).to_string();
     assert!(error.contains("its folders name"), "{error}");
     std::fs::remove_file(folder.path().join("k/b.parquet")).unwrap();
-    assert_eq!(ParquetReader::new(folder.path().join("k")).read(&ctx).unwrap().schema().len(), 7);
+    assert_eq!(ParquetReader::new(folder.path().join("k")).read(&ctx).unwrap().schema().len(), 10);
     std::fs::create_dir_all(folder.path().join("k/y=z")).unwrap();
     std::fs::copy(&path, folder.path().join("k/y=z/a.parquet")).unwrap();
     let typed = ParquetReader::new(folder.path().join("k")).key_type("y", Type::I64);

@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::builder::{Float64Builder, ListBuilder};
+use arrow_array::{
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
 use firesteel_core::Context;
 use firesteel_core::hash::mix;
 use firesteel_table::{
@@ -60,6 +64,24 @@ pub(crate) fn plain(seed: u64, rows: usize) -> RecordBatch {
                 (0..rows).map(|_| draws.maybe(|draws| draws.below(2) == 1)),
             )),
         ),
+        (
+            "day",
+            Arc::new(Date32Array::from_iter((0..rows).map(|_| {
+                draws.maybe(|draws| match draws.below(8) {
+                    0 => -90_000_000,
+                    _ => draws.below(40_000) as i32 - 10_000,
+                })
+            }))),
+        ),
+        (
+            "at",
+            Arc::new(TimestampMicrosecondArray::from_iter((0..rows).map(|_| {
+                draws.maybe(|draws| match draws.below(3) {
+                    0 => draws.below(100_000) as i64 * 1_000_000,
+                    _ => draws.below(1 << 52) as i64 - (1 << 51),
+                })
+            }))),
+        ),
         ("s é", Arc::new(StringArray::from_iter((0..rows).map(|_| draws.maybe(Draws::text))))),
     ];
     RecordBatch::try_from_iter_with_nullable(
@@ -68,7 +90,7 @@ pub(crate) fn plain(seed: u64, rows: usize) -> RecordBatch {
     .unwrap()
 }
 
-/// [`plain`] with a column of dense and one of sparse vectors.
+/// [`plain`] with a column of lists, one of dense and one of sparse vectors.
 pub(crate) fn all_types(seed: u64, rows: usize) -> RecordBatch {
     let mut draws = Draws(seed ^ 0xff);
     let plain = plain(seed, rows);
@@ -87,13 +109,24 @@ pub(crate) fn all_types(seed: u64, rows: usize) -> RecordBatch {
         }
     }
     let sparse = sparse.finish().unwrap();
+    let mut lists = ListBuilder::new(Float64Builder::new());
+    for _ in 0..rows {
+        let is_there = draws.below(5) > 0;
+        if is_there {
+            for _ in 0..draws.below(4) {
+                lists.values().append_option(draws.maybe(Draws::float));
+            }
+        }
+        lists.append(is_there);
+    }
     assert!(sparse_vectors(&sparse).is_ok());
     let schema = Schema::of_batch(&plain).unwrap();
     let schema = schema
+        .with("list", firesteel_table::Type::List(firesteel_table::Item::F64))
         .with("dense", firesteel_table::Type::Vector(3))
         .with("sparse", firesteel_table::Type::SparseVector(9));
     let mut columns = plain.columns().to_vec();
-    columns.extend([dense, sparse]);
+    columns.extend([Arc::new(lists.finish()) as ArrayRef, dense, sparse]);
     schema.batch(columns, rows).unwrap()
 }
 

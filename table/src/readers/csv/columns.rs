@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, new_empty_array,
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 
 use super::infer::{parse_bool, parse_f64, parse_i64};
 use crate::error::{Error, Result};
-use crate::readers::keys::cell;
 use crate::schema::Type;
+use crate::times::{parse_date, parse_time};
 
 /// A column that is being read.
 #[derive(Debug)]
@@ -25,7 +26,8 @@ enum Cells {
     I64(Vec<i64>),
     F64(Vec<f64>),
     Text { bytes: Vec<u8>, ends: Vec<i32> }, // the ends start with 0
-    Other(Type, Vec<ArrayRef>),              // each a column of one cell
+    Date(Vec<i32>),
+    Time(Vec<i64>),
 }
 
 impl Growing {
@@ -39,7 +41,11 @@ impl Growing {
                 ends.push(0);
                 Cells::Text { bytes: Vec::new(), ends }
             }
-            other => Cells::Other(other, Vec::new()),
+            Type::Date => Cells::Date(Vec::with_capacity(rows)),
+            Type::Timestamp => Cells::Time(Vec::with_capacity(rows)),
+            Type::List(_) | Type::Vector(_) | Type::SparseVector(_) => {
+                unreachable!("a CSV file has single values; the reader has checked it")
+            }
         };
         Self { cells, nulls: NullBufferBuilder::new(rows) }
     }
@@ -63,10 +69,13 @@ impl Growing {
                     _ => false,
                 }
             }
-            Cells::Other(of, cells) => {
-                let text = std::str::from_utf8(text).ok();
-                let read = text.and_then(|text| cell(Some(text), *of));
-                read.map(|value| cells.push(value)).is_some()
+            Cells::Date(cells) => {
+                let days = std::str::from_utf8(text).ok().and_then(parse_date);
+                days.map(|days| cells.push(days)).is_some()
+            }
+            Cells::Time(cells) => {
+                let micros = std::str::from_utf8(text).ok().and_then(parse_time);
+                micros.map(|micros| cells.push(micros)).is_some()
             }
         };
         if is_read {
@@ -92,7 +101,8 @@ impl Growing {
             Cells::I64(cells) => cells.push(0),
             Cells::F64(cells) => cells.push(0.0),
             Cells::Text { bytes, ends } => ends.push(bytes.len() as i32), // `push` has checked
-            Cells::Other(of, cells) => cells.extend(cell(None, *of)),
+            Cells::Date(cells) => cells.push(0),
+            Cells::Time(cells) => cells.push(0),
         }
         self.nulls.append_null();
     }
@@ -107,7 +117,8 @@ impl Growing {
                 ends.truncate(rows + 1);
                 bytes.truncate(ends.last().map_or(0, |&end| end as usize));
             }
-            Cells::Other(_, cells) => cells.truncate(rows),
+            Cells::Date(cells) => cells.truncate(rows),
+            Cells::Time(cells) => cells.truncate(rows),
         }
         self.nulls.truncate(rows);
     }
@@ -140,11 +151,8 @@ impl Growing {
                 let texts = StringArray::try_new(ends, Buffer::from_vec(bytes), nulls);
                 Arc::new(texts.map_err(Error::arrow("making a column of text"))?)
             }
-            Cells::Other(of, cells) if cells.is_empty() => new_empty_array(&of.to_arrow()),
-            Cells::Other(_, cells) => {
-                let cells: Vec<&dyn Array> = cells.iter().map(AsRef::as_ref).collect();
-                arrow_select::concat::concat(&cells).map_err(Error::arrow("making a column"))?
-            }
+            Cells::Date(cells) => Arc::new(Date32Array::new(cells.into(), nulls)),
+            Cells::Time(cells) => Arc::new(TimestampMicrosecondArray::new(cells.into(), nulls)),
         })
     }
 }
@@ -161,6 +169,8 @@ mod tests {
             (Type::I64, "12", "1.5"),
             (Type::F64, "1.5", "x"),
             (Type::String, "é", "\u{fffd}"),
+            (Type::Date, "2008-03-01", "2008-03-32"),
+            (Type::Timestamp, "2008-03-01T10:15:00.250", "10:15"),
         ] {
             let mut column = Growing::new(of, 4);
             assert!(column.push(good.as_bytes(), false));

@@ -37,8 +37,10 @@ pub use format::CsvFormat;
 
 use crate::error::{Error, Result};
 use crate::readers::keys::{KeyColumns, with_keys};
-use crate::readers::listing;
+use crate::readers::lines::check_sizes;
+use crate::readers::listing::{self, Listed};
 use crate::readers::report::{Counts, ReadReport};
+use crate::readers::setters::{line_setters, type_setters};
 use crate::readers::together::agreed;
 use crate::schema::{Schema, Type};
 use crate::table::{BATCH_ROWS, Table};
@@ -174,32 +176,8 @@ impl CsvReader {
         self
     }
 
-    /// Sets the columns to be read, with their types.
-    pub fn schema(self, schema: Schema) -> Self {
-        Self { schema: Some(schema), ..self }
-    }
-
-    /// Sets the type of one column.
-    pub fn column_type(mut self, column: &str, data_type: Type) -> Self {
-        self.column_types.retain(|(name, _)| name != column);
-        self.column_types.push((column.to_owned(), data_type));
-        self
-    }
-
-    /// Sets what to do with a bad record.
-    pub fn on_bad_record(self, on_bad_record: OnBadRecord) -> Self {
-        Self { on_bad_record, ..self }
-    }
-
-    /// Sets the largest number of rows in a batch.
-    pub fn batch_rows(self, batch_rows: usize) -> Self {
-        Self { batch_rows, ..self }
-    }
-
-    /// Sets the bytes in a split. Rows and their order do not depend on it.
-    pub fn split_bytes(self, split_bytes: usize) -> Self {
-        Self { split_bytes, ..self }
-    }
+    type_setters!();
+    line_setters!();
 
     /// Reads the files now; the rows are kept in memory while the budget lasts, then on disk. The
     /// table's [`report`](Table::report) says what was found.
@@ -256,17 +234,12 @@ impl CsvReader {
 
     fn check(&self) -> Result<()> {
         self.format.check()?;
-        if self.batch_rows == 0 {
-            return Err(Error::parameter("batch_rows", 0, "at least 1"));
-        }
-        if self.split_bytes == 0 {
-            return Err(Error::parameter("split_bytes", 0, "at least 1"));
-        }
+        check_sizes(self.batch_rows, self.split_bytes)?;
         let schema = self.schema.iter().flat_map(|schema| schema.fields());
         let given = schema.map(|field| (&field.name, field.data_type));
         let given = given.chain(self.column_types.iter().map(|(name, of)| (name, *of)));
         for (name, of) in given {
-            if matches!(of, Type::Vector(_) | Type::SparseVector(_)) {
+            if !of.is_single() {
                 return Err(Error::mismatch(name, "a type of single values", Some(of)));
             }
         }
@@ -277,7 +250,9 @@ impl CsvReader {
     #[track_caller]
     fn prepare(&self, ctx: &Context) -> Result<Reading> {
         self.check()?;
-        let Opened { sources, plan, guess, keys } = agreed(ctx, "csv headers", self.open(ctx))?;
+        let files = listing::list(ctx, &self.path)?;
+        let opened = self.open(ctx, &files);
+        let Opened { sources, plan, guess, keys } = agreed(ctx, "csv headers", opened)?;
         let files = sources.iter().map(|source| source.input.name().to_owned()).collect();
         let bytes = sources.iter().map(|source| source.input.len()).sum();
         let splits = splits::cut(ctx, &sources, self.split_bytes, plan.dialect)?;
@@ -285,10 +260,9 @@ impl CsvReader {
     }
 
     /// Looks at the beginning of the files, on this rank alone.
-    fn open(&self, ctx: &Context) -> Result<Opened> {
-        let files = listing::found(&self.path)?;
-        let keys = KeyColumns::new(&files, &[])?;
-        let (names, sources) = self.sources(listing::open(ctx, &files)?)?;
+    fn open(&self, ctx: &Context, files: &[Listed]) -> Result<Opened> {
+        let keys = KeyColumns::new(files, &[])?;
+        let (names, sources) = self.sources(listing::open(ctx, files)?)?;
         let wanted = self.wanted(&names)?;
         let plan = Plan::new(&self.format, &names, &wanted, self.on_bad_record, self.batch_rows);
         let guess = match sources.iter().find(|source| source.start < source.input.len()) {

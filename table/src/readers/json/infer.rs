@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::values::{float_word, vector};
 use crate::error::Result;
 use crate::readers::csv::infer::Evidence as Single;
-use crate::schema::{Schema, Type};
+use crate::schema::{Item, Schema, Type};
 
 /// What all values of all names said, in the order in which the names first appear.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -21,53 +22,67 @@ pub(super) struct Evidence {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Said {
     single: Single,
-    vectors: Vectors,
+    arrays: Arrays,
+    /// What the values of arrays said.
+    items: Single,
 }
 
-/// What is known of arrays of numbers.
+/// What is known of arrays of single values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-enum Vectors {
+enum Arrays {
     #[default]
     None,
     /// All have so many numbers.
-    Size(usize),
+    Vectors(usize),
+    /// They have other values, or not all as many.
+    Lists,
 }
 
 impl Said {
     fn of(value: &str) -> Self {
-        let text = || Self { single: Single::of(b"text"), vectors: Vectors::None };
+        let single = |single: Single| Self { single, ..Self::default() };
         match value.as_bytes() {
             [b'n', ..] => Self::default(),
-            [b't' | b'f' | b'-' | b'0'..=b'9', ..] => {
-                Self { single: Single::of(value.as_bytes()), vectors: Vectors::None }
-            }
-            [b'"', ..] if float_word(value).is_some() => {
-                Self { single: Single::of(b"nan"), vectors: Vectors::None }
-            }
-            [b'[', ..] => match vector(value).map(|vector| vector.len()) {
-                None | Some(0) => text(),
-                Some(size) => Self { single: Single::default(), vectors: Vectors::Size(size) },
-            },
-            _ => text(),
+            [b't' | b'f' | b'-' | b'0'..=b'9', ..] => single(Single::of(value.as_bytes())),
+            [b'"', ..] if float_word(value).is_some() => single(Single::of(b"nan")),
+            [b'[', ..] => Self::of_array(value).unwrap_or_else(|| single(Single::of(b"text"))),
+            _ => single(Single::of(b"text")),
         }
+    }
+
+    /// None of an array that has something else than single values.
+    fn of_array(value: &str) -> Option<Self> {
+        let arrays = match vector(value).map(|vector| vector.len()) {
+            None | Some(0) => Arrays::Lists,
+            Some(size) => Arrays::Vectors(size),
+        };
+        let values: Vec<&RawValue> = serde_json::from_str(value).ok()?;
+        let mut items = Single::default();
+        for value in values {
+            if value.get().starts_with(['[', '{']) {
+                return None;
+            }
+            items = items.join(Self::of(value.get()).single);
+        }
+        Some(Self { single: Single::default(), arrays, items })
     }
 
     fn join(self, other: Self) -> Self {
-        let (mut single, mut vectors) = (self.single.join(other.single), self.vectors);
-        match (self.vectors, other.vectors) {
-            (_, Vectors::None) => {}
-            (Vectors::None, size) => vectors = size,
-            (Vectors::Size(a), Vectors::Size(b)) if a == b => {}
-            _ => single = single.join(Single::of(b"text")),
-        }
-        Self { single, vectors }
+        let arrays = match (self.arrays, other.arrays) {
+            (one, Arrays::None) | (Arrays::None, one) => one,
+            (Arrays::Vectors(a), Arrays::Vectors(b)) if a == b => Arrays::Vectors(a),
+            _ => Arrays::Lists,
+        };
+        let (single, items) = (self.single.join(other.single), self.items.join(other.items));
+        Self { single, arrays, items }
     }
 
     fn resolve(self) -> Type {
-        match self.vectors {
-            Vectors::None => self.single.resolve(),
-            Vectors::Size(size) if self.single.is_none() => Type::Vector(size),
-            Vectors::Size(_) => Type::String,
+        match self.arrays {
+            Arrays::None => self.single.resolve(),
+            _ if !self.single.is_none() => Type::String,
+            Arrays::Vectors(size) => Type::Vector(size),
+            Arrays::Lists => Item::of(self.items.resolve()).map_or(Type::String, Type::List),
         }
     }
 }

@@ -21,6 +21,7 @@ use super::lines::{self, Cell, Lines, Reading, SplitLines, Wrong, check_sizes, c
 use super::listing;
 use super::together::agreed;
 use crate::error::Result;
+use crate::readers::setters::{line_setters, type_setters};
 use crate::schema::{Schema, Type};
 use crate::table::{BATCH_ROWS, Table};
 use fields::fields;
@@ -37,8 +38,9 @@ use values::cell;
 ///
 /// Without a schema, the columns are all names in the order in which they first appear, and every
 /// column gets a type from all of its values: bool; i64 for whole numbers; f64 for other numbers,
-/// with the texts `NaN`, `inf` and `-inf` beside them; a vector for arrays of as many numbers each;
-/// text for anything else. With a schema names that it does not have are left out.
+/// with the texts `NaN`, `inf` and `-inf` beside them; a vector for arrays of as many numbers each, a list
+/// for other arrays of single values; text for anything else. Dates and timestamps are texts in JSON: say
+/// so by [`column_type`](Self::column_type). With a schema names that it does not have are left out.
 ///
 /// A text column takes values that are no text as the JSON that they are written in: numbers with
 /// every digit, objects and arrays whole. Nothing else is bent: a number in quotes is no number, `1.0`
@@ -89,33 +91,8 @@ impl JsonReader {
         }
     }
 
-    /// Sets the columns to be read, with their types.
-    pub fn schema(self, schema: Schema) -> Self {
-        Self { schema: Some(schema), ..self }
-    }
-
-    /// Sets the type of one column.
-    pub fn column_type(mut self, column: &str, data_type: Type) -> Self {
-        self.column_types.retain(|(name, _)| name != column);
-        self.column_types.push((column.to_owned(), data_type));
-        self
-    }
-
-    /// Sets what to do with a bad record. A line that is no object is left out under
-    /// [`OnBadRecord::Null`] too.
-    pub fn on_bad_record(self, on_bad_record: OnBadRecord) -> Self {
-        Self { on_bad_record, ..self }
-    }
-
-    /// Sets the largest number of rows in a batch.
-    pub fn batch_rows(self, batch_rows: usize) -> Self {
-        Self { batch_rows, ..self }
-    }
-
-    /// Sets the bytes in a split. Rows and their order do not depend on it.
-    pub fn split_bytes(self, split_bytes: usize) -> Self {
-        Self { split_bytes, ..self }
-    }
+    type_setters!();
+    line_setters!(" A line that is no object is left out under [`OnBadRecord::Null`] too.");
 
     /// Reads the files now; the rows are kept in memory while the budget lasts, then on disk. The
     /// table's [`report`](Table::report) says what was found.

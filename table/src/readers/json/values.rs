@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::readers::csv::infer::{parse_f64, parse_i64};
-use crate::readers::keys;
 use crate::readers::lines::{Cell, Wrong};
 use crate::schema::Type;
+use crate::times::{parse_date, parse_time};
 
 /// The cell that a value is in a column of that type.
 pub(super) fn cell(value: &str, of: Type) -> Result<Cell, Wrong> {
@@ -27,10 +27,19 @@ pub(super) fn cell(value: &str, of: Type) -> Result<Cell, Wrong> {
         },
         Type::Vector(size) => vector(value).filter(|vector| vector.len() == size).map(Cell::Dense),
         Type::SparseVector(size) => sparse(value, size),
-        #[allow(unreachable_patterns, reason = "types whose text Arrow can read")]
-        other => text(value).and_then(|text| keys::cell(Some(&text), other)).map(Cell::Other),
+        Type::Date => text(value).and_then(|text| parse_date(&text)).map(Cell::Date),
+        Type::Timestamp => text(value).and_then(|text| parse_time(&text)).map(Cell::Time),
+        Type::List(item) => return list(value, item.into()),
     };
     cell.ok_or_else(|| Wrong::new(value.as_bytes(), of.to_string()))
+}
+
+/// The values of an array, each of that type.
+fn list(value: &str, item: Type) -> Result<Cell, Wrong> {
+    let values: Vec<&RawValue> = serde_json::from_str(value)
+        .map_err(|_| Wrong::new(value.as_bytes(), format!("an array of {item}")))?;
+    let cells = values.into_iter().map(|value| cell(value.get(), item));
+    Ok(Cell::List(cells.collect::<Result<_, _>>()?))
 }
 
 fn is_number(value: &str) -> bool {

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
-use arrow_array::{Array, ArrayRef, new_empty_array};
+use arrow_array::builder::{
+    BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder,
+    TimestampMicrosecondBuilder,
+};
+use arrow_array::{ArrayRef, ListArray};
+use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+use arrow_schema::Field;
 
 use super::Wrong;
 use crate::error::{Error, Result};
-use crate::readers::keys::cell;
 use crate::schema::Type;
 use crate::vectors::{SparseVectorBuilder, dense_vector_column};
 
@@ -21,8 +25,9 @@ pub(in crate::readers) enum Cell {
     Text(String),
     Dense(Vec<f64>),
     Sparse(Vec<u32>, Vec<f64>),
-    /// A column of this one cell, of a type that has no kind of its own here.
-    Other(ArrayRef),
+    Date(i32),
+    Time(i64),
+    List(Vec<Cell>),
     /// What cannot be read.
     Bad(Wrong),
 }
@@ -35,7 +40,9 @@ pub(super) enum Growing {
     Text(StringBuilder),
     Dense { size: usize, values: Vec<f64>, nulls: Vec<bool> },
     Sparse(SparseVectorBuilder),
-    Other(Type, Vec<ArrayRef>),
+    Date(Date32Builder),
+    Time(TimestampMicrosecondBuilder),
+    List { item: Type, items: Box<Growing>, ends: Vec<i32>, is_there: Vec<bool> },
 }
 
 impl Growing {
@@ -47,8 +54,13 @@ impl Growing {
             Type::String => Self::Text(StringBuilder::new()),
             Type::Vector(size) => Self::Dense { size, values: Vec::new(), nulls: Vec::new() },
             Type::SparseVector(size) => Self::Sparse(SparseVectorBuilder::new(size)?),
-            #[allow(unreachable_patterns, reason = "types whose text Arrow can read")]
-            other => Self::Other(other, Vec::new()),
+            Type::Date => Self::Date(Date32Builder::new()),
+            Type::Timestamp => Self::Time(TimestampMicrosecondBuilder::new()),
+            Type::List(item) => {
+                let item = item.into();
+                let (ends, is_there) = (vec![0], Vec::new());
+                Self::List { item, items: Box::new(Self::new(item)?), ends, is_there }
+            }
         })
     }
 
@@ -75,8 +87,23 @@ impl Growing {
                 column.push(&indices, &values)?;
             }
             (Self::Sparse(column), _) => column.push_null(),
-            (Self::Other(_, cells), Cell::Other(value)) => cells.push(value),
-            (Self::Other(of, cells), _) => cells.extend(cell(None, *of)),
+            (Self::Date(column), Cell::Date(days)) => column.append_value(days),
+            (Self::Date(column), _) => column.append_null(),
+            (Self::Time(column), Cell::Time(micros)) => column.append_value(micros),
+            (Self::Time(column), _) => column.append_null(),
+            (Self::List { items, ends, is_there, .. }, value) => {
+                let (is_list, cells) = match value {
+                    Cell::List(cells) => (true, cells),
+                    _ => (false, Vec::new()),
+                };
+                let end = ends.last().map_or(0, |end| *end as usize) + cells.len();
+                ends.push(i32::try_from(end).map_err(|_| Error::Column {
+                    column: "a column of lists".to_owned(),
+                    problem: "more than 2³¹ − 1 values in a batch".to_owned(),
+                })?);
+                is_there.push(is_list);
+                cells.into_iter().try_for_each(|cell| items.push(cell))?;
+            }
         }
         Ok(())
     }
@@ -85,6 +112,7 @@ impl Growing {
     pub(super) fn text_bytes(&self) -> usize {
         match self {
             Self::Text(column) => column.values_slice().len(),
+            Self::List { items, .. } => items.text_bytes(),
             _ => 0,
         }
     }
@@ -99,10 +127,13 @@ impl Growing {
                 with_nulls(dense_vector_column(size, values)?, &nulls)?
             }
             Self::Sparse(column) => column.finish()?,
-            Self::Other(of, cells) if cells.is_empty() => new_empty_array(&of.to_arrow()),
-            Self::Other(_, cells) => {
-                let cells: Vec<&dyn Array> = cells.iter().map(AsRef::as_ref).collect();
-                arrow_select::concat::concat(&cells).map_err(Error::arrow("making a column"))?
+            Self::Date(mut column) => Arc::new(column.finish()),
+            Self::Time(mut column) => Arc::new(column.finish()),
+            Self::List { item, items, ends, is_there } => {
+                let field = Arc::new(Field::new_list_field(item.to_arrow(), true));
+                let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
+                let lists = ListArray::try_new(field, ends, items.finish()?, Some(is_there.into()));
+                Arc::new(lists.map_err(Error::arrow("making a column of lists"))?)
             }
         })
     }

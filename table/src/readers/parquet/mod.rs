@@ -22,6 +22,8 @@ use firesteel_core::Context;
 use super::columns::Chosen;
 use super::keys::KeyColumns;
 use super::listing;
+use super::neighbours::neighbours;
+use super::setters::column_setters;
 use super::together::agreed;
 use crate::error::{Error, Result};
 use crate::expr::Expr;
@@ -96,32 +98,11 @@ impl ParquetReader {
         }
     }
 
-    /// Sets the columns to be read, in this order; of others nothing is read.
-    pub fn columns<S: Into<String>>(self, columns: impl IntoIterator<Item = S>) -> Self {
-        Self { columns: Some(columns.into_iter().map(Into::into).collect()), ..self }
-    }
-
-    /// Sets what rows must meet; where it is null the row goes. It may name columns that are not
-    /// among those to be read.
-    pub fn filter(self, filter: impl Into<Expr>) -> Self {
-        Self { filter: Some(filter.into()), ..self }
-    }
-
-    /// Sets the type of a column that folders tell.
-    pub fn key_type(mut self, column: &str, data_type: Type) -> Self {
-        self.key_types.retain(|(name, _)| name != column);
-        self.key_types.push((column.to_owned(), data_type));
-        self
-    }
+    column_setters!("row groups");
 
     /// Sets the largest number of rows in a batch.
     pub fn batch_rows(self, batch_rows: usize) -> Self {
         Self { batch_rows, ..self }
-    }
-
-    /// Sets the bytes up to which neighbouring row groups make one partition.
-    pub fn partition_bytes(self, partition_bytes: u64) -> Self {
-        Self { partition_bytes, ..self }
     }
 
     /// A table that reads the files in every action; footers are read now.
@@ -176,31 +157,18 @@ impl ParquetReader {
 
     /// The row groups that can have rows that meet the condition, in partitions.
     fn groups(&self, chosen: &Chosen, footers: &[Footer]) -> Vec<Vec<Group>> {
-        let mut partitions: Vec<Vec<Group>> = Vec::new();
-        let mut bytes = 0_u64;
+        let mut groups = Vec::new();
         for (file, footer) in footers.iter().enumerate() {
             for (number, group) in footer.groups.iter().enumerate() {
                 let bounds = |name: &str| {
                     let of = chosen.all.type_of(name).ok()?;
                     chosen.key_bounds(file, name, group.rows).or_else(|| group.bounds(name, of))
                 };
-                let is_read = chosen.may_hold(&bounds);
-                if group.rows == 0 || !is_read {
-                    continue;
-                }
-                let next = Group { file, number, rows: group.rows };
-                match partitions.last_mut() {
-                    Some(last) if bytes.saturating_add(group.bytes) <= self.partition_bytes => {
-                        last.push(next);
-                        bytes += group.bytes;
-                    }
-                    _ => {
-                        partitions.push(vec![next]);
-                        bytes = group.bytes;
-                    }
+                if group.rows > 0 && chosen.may_hold(&bounds) {
+                    groups.push((Group { file, number, rows: group.rows }, group.bytes));
                 }
             }
         }
-        partitions
+        neighbours(groups, self.partition_bytes)
     }
 }
