@@ -2,7 +2,8 @@
 """The collection tasks with what a user would take instead: collection_peers.py TASK DIR PEER [--threads N].
 
 TASK: words, reduce_by_key, sort, join, cache (Spark's DataFrames alone), shuffle_spill (from a table on disk;
-DuckDB with 256 MiB, Spark's DataFrames with a heap of 1 GiB, about the least that they start with), parquet_read (polars, DuckDB; DIR/table.parquet is made by `bench`); PEER: polars, duckdb, spark (DataFrames), spark-rdd (Java).
+DuckDB with 256 MiB, Spark's DataFrames with a heap of 1 GiB, about the least that they start with), parquet_read (polars, DuckDB; DIR/table.parquet is made by `bench`),
+csv_read (DIR/lr.csv is made by peers.py), group_agg, table_join, window (of table.parquet, in memory); PEER: polars, duckdb, spark (DataFrames), spark-rdd (Java).
 One line of JSON: `seconds` is the median of three runs with the data in memory (`words`: with the file
 in the system's cache), and the numbers that the program `bench` prints for the same task.
 Needs numpy; polars, duckdb, pyspark and Java 17. Written with polars 2.1.0, duckdb 2.0.0, pyspark 4.3.0.
@@ -22,7 +23,8 @@ MASK = (1 << 64) - 1
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
-    parser.add_argument("task", choices=["words", "reduce_by_key", "sort", "join", "cache", "shuffle_spill", "parquet_read"])
+    parser.add_argument("task", choices=["words", "reduce_by_key", "sort", "join", "cache", "shuffle_spill", "parquet_read", "csv_read", "group_agg",
+                                         "table_join", "window"])
     parser.add_argument("dir", type=Path)
     parser.add_argument("peer", choices=["polars", "duckdb", "spark", "spark-rdd"])
     parser.add_argument("--threads", type=int, default=2)
@@ -73,6 +75,25 @@ def with_polars(task, dir, threads):
     if task == "parquet_read":
         return timed(lambda: pl.read_parquet(dir / "table.parquet"),
                      lambda f: {"rows": f.height, "checksum": int(f["key"].sum())})
+    if task == "csv_read":
+        return timed(lambda: pl.read_csv(dir / "lr.csv", has_header=False),
+                     lambda f: {"rows": f.height, "positive": int((f["column_2"] > 0).sum()), "columns": f.width})
+    if task in ("group_agg", "table_join", "window"):
+        table = pl.read_parquet(dir / "table.parquet")
+        if task == "group_agg":
+            def run():
+                few = table.group_by("text").agg(pl.col("x").sum(), pl.col("y").mean(), pl.col("id").max().alias("last"), pl.len().alias("rows"))
+                return few, table.group_by("key").agg(pl.col("y").sum(), pl.len().alias("rows"))
+            return timed(run, lambda both: {"groups": both[0].height + both[1].height,
+                                            "checksum": int(both[0]["last"].sum() + (both[1]["rows"].cast(pl.Int64) ** 2).sum())})
+        if task == "table_join":
+            other = table.select(pl.col("key").unique()).with_columns((pl.col("key") * 3).alias("value"))
+            return timed(lambda: table.join(other, on="key"), lambda f: {"rows": f.height, "checksum": int(f["value"].sum())})
+        table = table.select("id", "key", "y")
+        over = lambda e: e.over("key", order_by="id")
+        return timed(lambda: table.with_columns(over(pl.int_range(1, pl.len() + 1)).alias("number"), over(pl.col("id").shift(1)).alias("before"),
+                                                over(pl.col("y").cum_sum()).alias("so_far")),
+                     lambda f: {"rows": f.height, "checksum": int(f["number"].sum() + f["before"].sum())})
     if task == "words":
         def run():
             lines = pl.scan_csv(dir / "words.txt", has_header=False, separator="\n", quote_char=None, new_columns=["line"])
@@ -111,6 +132,28 @@ def with_duckdb(task, dir, threads):
         db.execute("set preserve_insertion_order = true")
         return made(f"select * from read_parquet('{dir}/table.parquet')",
                     lambda: dict(zip(["rows", "checksum"], map(int, db.sql("select count(*), sum(key) from made").fetchall()[0]))))
+    def looked(query):
+        return lambda: dict(zip(["rows", "checksum"], map(int, db.sql(query).fetchall()[0])))
+    if task == "csv_read":
+        return made(f"select * from read_csv('{dir}/lr.csv', header = false)",
+                    lambda: {**dict(zip(["rows", "positive"], map(int, db.sql("select count(*), count(*) filter (where column001 > 0) from made").fetchall()[0]))),
+                             "columns": len(db.sql("select * from made").columns)})
+    if task in ("group_agg", "table_join", "window"):
+        db.execute(f"create table rows as select * from read_parquet('{dir}/table.parquet')")
+        if task == "group_agg":
+            def run():
+                db.execute("drop table if exists few; drop table if exists many")
+                db.execute("create table few as select text, sum(x) as x, avg(y) as y, max(id) as last, count(*) as n from rows group by text")
+                db.execute("create table many as select key, sum(y) as y, count(*) as n from rows group by key")
+            def look(_):
+                groups, checksum = db.sql("select (select count(*) from few) + (select count(*) from many), (select sum(last) from few) + (select sum(n * n) from many)").fetchall()[0]
+                return {"groups": int(groups), "checksum": int(checksum)}
+            return timed(run, look)
+        if task == "table_join":
+            db.execute("create table other as select distinct key, key * 3 as value from rows")
+            return made("select rows.*, value from rows join other using (key)", looked("select count(*), sum(value) from made"))
+        return made("select id, key, y, row_number() over w as number, lag(id) over w as before, sum(y) over w as so_far from rows window w as (partition by key order by id rows unbounded preceding)",
+                    looked("select count(*), sum(number) + sum(before) from made"))
     if task == "words":
         # A separator that the file does not have, so that a line is a field.
         lines = f"read_csv('{dir}/words.txt', header = false, columns = {{'line': 'varchar'}}, delim = '\\x01', quote = '', escape = '', auto_detect = false)"
@@ -189,6 +232,34 @@ def with_spark(task, dir, threads):
                     total = (total * 31 + kept.agg(f.sum("n")).collect()[0][0]) & MASK
                 return total
             return timed(passes, lambda total: {"checksum": total})
+        if task == "csv_read":
+            def run():
+                kept = spark.read.option("inferSchema", True).csv(str(dir / "lr.csv")).cache()
+                rows = kept.count()
+                answer = {"rows": rows, "positive": kept.filter("_c1 > 0").count(), "columns": len(kept.columns)}
+                kept.unpersist(blocking=True)
+                return answer
+            return timed(run, lambda answer: answer)
+        if task in ("group_agg", "table_join", "window"):
+            table = spark.read.parquet(str(dir / "table.parquet")).cache()
+            table.count()
+            if task == "group_agg":
+                def run():
+                    few = table.groupBy("text").agg(f.sum("x"), f.avg("y"), f.max("id").alias("last"), f.count("*")).agg(f.count("*"), f.sum("last")).collect()[0]
+                    many = table.groupBy("key").agg(f.sum("y").alias("y"), f.count("*").alias("n")).agg(f.count("*"), f.sum(f.col("n") * f.col("n")), f.max("y")).collect()[0]
+                    return {"groups": few[0] + many[0], "checksum": few[1] + many[1]}
+                return timed(run, lambda answer: answer)
+            if task == "table_join":
+                other = table.select("key").distinct().withColumn("value", f.col("key") * 3).cache()
+                other.count()
+                joined = lambda: table.join(other, "key")
+                # Every joined row is made and thrown away.
+                return timed(lambda: thrown_away(joined()), lambda _: dict(zip(["rows", "checksum"], joined().agg(f.count("*"), f.sum("value")).collect()[0])))
+            from pyspark.sql import Window
+            by = Window.partitionBy("key").orderBy("id")
+            made = lambda: table.select("id", "key", "y").withColumn("number", f.row_number().over(by)).withColumn("before", f.lag("id").over(by)).withColumn(
+                "so_far", f.sum("y").over(by.rowsBetween(Window.unboundedPreceding, 0)))
+            return timed(lambda: thrown_away(made()), lambda _: dict(zip(["rows", "checksum"], made().agg(f.count("*"), f.sum("number") + f.sum("before")).collect()[0])))
         if task == "shuffle_spill":
             pairs = on_disk("kv", key=array(dir, "kv_key"), val=array(dir, "kv_val"))
             def both():

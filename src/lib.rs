@@ -21,6 +21,9 @@ pub mod prelude {
         Transformer,
     };
     pub use firesteel_table::{
-        CsvReader, OnBadRecord, Schema, Table, Type, coalesce, col, lit, when,
+        AsOf, CsvReader, CsvWriter, Frame, IpcReader, IpcWriter, JoinType, JsonReader, JsonWriter,
+        LibsvmReader, LibsvmWriter, OnBadRecord, ParquetReader, ParquetWriter, Schema, SortKey,
+        Table, TimeUnit, Type, WriteMode, coalesce, col, count_rows, date, lit, row_number,
+        timestamp, when,
     };
 }

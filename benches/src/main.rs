@@ -13,6 +13,7 @@ mod lr;
 mod parquet;
 mod spill;
 mod start;
+mod tables;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -89,10 +90,15 @@ fn run() -> Result<(), Box<dyn Error>> {
         "spill" => spill::run(&ctx, &request)?,
         "shuffle_spill" => spill::shuffle(&ctx, &request)?,
         "parquet_read" => parquet::run(&ctx, &request)?,
+        "csv_read" => tables::csv_read(&ctx, &request)?,
+        "group_agg" => tables::group_agg(&ctx, &request)?,
+        "table_join" => tables::table_join(&ctx, &request)?,
+        "window" => tables::window(&ctx, &request)?,
         "cache" => collections::cache(&ctx, &request)?,
         other => {
             let tasks = "generate, lr, gradstep, chain, start, words, reduce_by_key, sort, join, \
-                         cache, spill, shuffle_spill, parquet_read";
+                         cache, spill, shuffle_spill, parquet_read, csv_read, group_agg, table_join, \
+                         window";
             return Err(format!("no task `{other}`: {tasks}").into());
         }
     };

@@ -1,6 +1,7 @@
 //! A Parquet file into memory, whole and by a filter.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,10 +26,7 @@ const BATCH: u64 = 8192;
 /// file is made if it is not there, outside of the clock.
 pub(crate) fn run(ctx: &Context, request: &Request) -> Result<Value, Box<dyn Error>> {
     let path = request.folder.join("table.parquet");
-    if !path.exists() {
-        let rows = request.rows.unwrap_or(ROWS);
-        ParquetWriter::new().write(&made(ctx, rows)?, &path)?;
-    }
+    make(ctx, request, &path)?;
     let (mut seconds, mut filtered) = (Vec::new(), Vec::new());
     let mut answer = (0, 0, 0);
     for _ in 0..RUNS {
@@ -55,6 +53,15 @@ pub(crate) fn run(ctx: &Context, request: &Request) -> Result<Value, Box<dyn Err
         "bytes": std::fs::metadata(&path)?.len(),
         "threads": ctx.threads(),
     }))
+}
+
+/// Makes the file if it is not there.
+pub(crate) fn make(ctx: &Context, request: &Request, path: &Path) -> Result<(), Box<dyn Error>> {
+    if !path.exists() {
+        let rows = request.rows.unwrap_or(ROWS);
+        ParquetWriter::new().write(&made(ctx, rows)?, path)?;
+    }
+    Ok(())
 }
 
 /// The sum of all keys, around the end of 64 bits.

@@ -97,7 +97,7 @@ fn train(ctx: &Context, table: &Table, words: &Words) -> Outcome<()> {
     let (train, test) = (&parts[0], &parts[1]);
     say!("stays to learn from: {}, held back by patient: {}", train.count()?, test.count()?);
 
-    let model = prepare::pipeline().fit(train)?;
+    let model = prepare::pipeline(&[]).fit(train)?;
     let logistic: &LogisticRegressionStage = model.find().ok_or("the pipeline has no model")?;
     report::coefficients(&logistic.model)?;
 

@@ -137,8 +137,10 @@ fn age_mid() -> Expr {
     col("age").substr(1, 1).cast(Type::F64) * 10.0 + 5.0
 }
 
-/// Index, one-hot against the most frequent level, impute, scale, logistic regression.
-pub(crate) fn pipeline() -> Pipeline {
+/// Index, one-hot against the most frequent level, impute, scale, logistic regression; `more` are columns
+/// of numbers beside the usual ones.
+pub(crate) fn pipeline(more: &[&str]) -> Pipeline {
+    let numbers: Vec<&str> = NUMBERS.iter().chain(more).copied().collect();
     let derive = Derive::new("age_mid", age_mid())
         .column(CHAPTER[0], chapter("diag_1"))
         .column(CHAPTER[1], chapter("diag_2"))
@@ -147,7 +149,7 @@ pub(crate) fn pipeline() -> Pipeline {
         .column(MALE, col("gender").eq("Male"))
         .column(LABEL, label());
     let categories: Vec<&str> = CATEGORIES.iter().chain(&CHAPTER).copied().collect();
-    let features: Vec<&str> = NUMBERS.iter().chain(&[MALE]).chain(&categories).copied().collect();
+    let features: Vec<&str> = numbers.iter().chain(&[MALE]).chain(&categories).copied().collect();
     Pipeline::new()
         .stage(derive)
         .stage(
@@ -158,8 +160,8 @@ pub(crate) fn pipeline() -> Pipeline {
                 .handle_invalid(HandleInvalid::Keep),
         )
         .stage(OneHotEncoder::new(categories).drop_level(DropLevel::MostFrequent))
-        .stage(Imputer::new(NUMBERS).strategy(Strategy::Median))
-        .stage(StandardScaler::new(NUMBERS).with_mean(true))
+        .stage(Imputer::new(numbers.clone()).strategy(Strategy::Median))
+        .stage(StandardScaler::new(numbers).with_mean(true))
         .stage(VectorAssembler::new(features))
         .stage(LogisticRegression::new().label(LABEL).group(PATIENT).row_key("encounter_id"))
 }

@@ -64,8 +64,12 @@ fn as_key(column: &ArrayRef) -> ArrayRef {
         return Arc::clone(column);
     }
     let floats = column.as_primitive::<Float64Type>();
-    let one = |x: f64| if x.is_nan() { f64::NAN } else { x + 0.0 };
-    Arc::new(floats.unary::<_, Float64Type>(one))
+    Arc::new(floats.unary::<_, Float64Type>(key_form))
+}
+
+/// A float in the form in which equal ones have equal bits.
+pub(crate) fn key_form(x: f64) -> f64 {
+    if x.is_nan() { f64::NAN } else { x + 0.0 }
 }
 
 /// The hash of a key: the same on every machine.
@@ -76,9 +80,12 @@ pub(crate) fn hash_of(key: &[u8]) -> u64 {
 /// Keys numbered by their first appearance.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
-    places: HashTable<u32>,
+    /// Numbers of keys with some bits of their hashes, which tell most other keys apart without a look at
+    /// their bytes.
+    places: HashTable<(u32, u32)>,
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    hashes: Vec<u64>,
 }
 
 impl Groups {
@@ -97,24 +104,29 @@ impl Groups {
 
     /// The number of a key, if it was met.
     pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
-        self.places.find(hash_of(key), |&at| self.key(at as usize) == key).copied()
+        let hash = hash_of(key);
+        let is_it = |&(tag, at): &(u32, u32)| tag == tag_of(hash) && self.key(at as usize) == key;
+        self.places.find(hash, is_it).map(|&(_, at)| at)
     }
 
     /// The number of a key, a new one if it was not met.
     pub(crate) fn number(&mut self, key: &[u8]) -> u32 {
-        let hash = hash_of(key);
-        if let Some(&at) = self.places.find(hash, |&at| self.key(at as usize) == key) {
+        if let Some(at) = self.find(key) {
             return at;
         }
-        let at = self.len() as u32;
+        let (hash, at) = (hash_of(key), self.len() as u32);
         self.bytes.extend_from_slice(key);
         self.ends.push(self.bytes.len());
-        let Self { places, bytes, ends } = self;
-        let start = |at: usize| if at == 0 { 0 } else { ends[at - 1] };
-        let key_of = |at: u32| &bytes[start(at as usize)..ends[at as usize]];
-        places.insert_unique(hash, at, |&at| hash_of(key_of(at)));
+        self.hashes.push(hash);
+        let hashes = &self.hashes;
+        self.places.insert_unique(hash, (tag_of(hash), at), |&(_, at)| hashes[at as usize]);
         at
     }
+}
+
+/// Bits of a hash that the table itself does not look at first.
+fn tag_of(hash: u64) -> u32 {
+    (hash >> 20) as u32
 }
 
 /// Rows that come together in one place are numbered by 32 bits.

@@ -2,6 +2,7 @@
 
 mod data;
 mod logistic;
+mod tables;
 
 use std::path::Path;
 

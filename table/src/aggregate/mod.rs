@@ -19,12 +19,18 @@
 //!   to an infinite value they are that value.
 
 mod accumulators;
+mod picked;
+mod quantiles;
+mod running;
+mod sums;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use accumulators::{Accumulator, Running, accumulator, between, compared};
+pub(crate) use accumulators::{Accumulator, accumulator};
+pub(crate) use quantiles::{between, compared};
+pub(crate) use running::Running;
 
 use crate::error::{Error, Result};
 use crate::expr::{Expr, lit, null, when};

@@ -7,7 +7,7 @@ use firesteel_core::Error as CoreError;
 use serde::{Deserialize, Serialize};
 
 use super::Table;
-use super::join::{Brought, Sides, columns_at, side_by_side};
+use super::join::{Brought, NONE, Sides, columns_at, side_by_side};
 use super::measure::Measure;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -231,8 +231,9 @@ impl Work {
             let at = self.nearest(&times, row, &right.times, group)?;
             self.is_near(&times, row, &right.times, at as usize).then_some(at)
         };
-        let there: Vec<Option<u32>> = (0..batch.num_rows()).map(partner).collect();
-        let here: Vec<Option<u32>> = (0..batch.num_rows() as u32).map(Some).collect();
+        let there: Vec<u32> =
+            (0..batch.num_rows()).map(|row| partner(row).unwrap_or(NONE)).collect();
+        let here: Vec<u32> = (0..batch.num_rows() as u32).collect();
         side_by_side(&self.brought, batch, &here, &right.rows, &there)
     }
 

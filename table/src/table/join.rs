@@ -262,6 +262,7 @@ struct Partners {
     /// Where the rows of each group start in `order`, and the end.
     starts: Vec<u32>,
     order: Vec<u32>,
+    /// Which rows have met a partner, if that is asked for.
     met: Vec<bool>,
 }
 
@@ -320,10 +321,10 @@ impl Join {
     /// The right rows without a partner.
     fn put_alone(&self, right: &Partners, out: &mut VecDeque<Batch>) -> Result<()> {
         let alone = right.met.iter().zip(0..).filter(|(met, _)| !**met);
-        let alone: Vec<Option<u32>> = alone.map(|(_, row)| Some(row)).collect();
+        let alone: Vec<u32> = alone.map(|(_, row)| row).collect();
         let none = RecordBatch::new_empty(self.left.to_arrow());
         for some in alone.chunks(BATCH_ROWS) {
-            let no_left = vec![None; some.len()];
+            let no_left = vec![NONE; some.len()];
             out.push_back(self.put(&none, &no_left, &right.rows, some)?);
         }
         Ok(())
@@ -353,7 +354,7 @@ impl Join {
                 *at += 1;
             }
         }
-        let met = vec![false; rows.num_rows()];
+        let met = vec![false; if self.how.keeps_right() { rows.num_rows() } else { 0 }];
         Ok(Partners { keys, rows, groups, starts, order, met })
     }
 
@@ -364,7 +365,8 @@ impl Join {
         out: &mut VecDeque<Batch>,
     ) -> Result<()> {
         let columns = columns_at(batch, &self.left_keys);
-        let (mut here, mut there): (Vec<Option<u32>>, Vec<Option<u32>>) = (Vec::new(), Vec::new());
+        let most = batch.num_rows().min(BATCH_ROWS);
+        let (mut here, mut there) = (Vec::with_capacity(most), Vec::with_capacity(most));
         for (row, key) in right.keys.rows(&columns)?.iter().enumerate() {
             let group = if any_null(&columns, row) { None } else { right.groups.find(key.data()) };
             let partners = group.map_or(0..0, |group| {
@@ -373,19 +375,21 @@ impl Join {
             let row = row as u32;
             if self.how.is_filter() {
                 if partners.is_empty() == (self.how == JoinType::Anti) {
-                    here.push(Some(row));
-                    there.push(None);
+                    here.push(row);
+                    there.push(NONE);
                 }
                 continue;
             }
             if partners.is_empty() && self.how.keeps_left() {
-                here.push(Some(row));
-                there.push(None);
+                here.push(row);
+                there.push(NONE);
             }
             for &partner in &right.order[partners] {
-                right.met[partner as usize] = true;
-                here.push(Some(row));
-                there.push(Some(partner));
+                if let Some(met) = right.met.get_mut(partner as usize) {
+                    *met = true;
+                }
+                here.push(row);
+                there.push(partner);
                 if here.len() == BATCH_ROWS {
                     out.push_back(self.put(batch, &here, &right.rows, &there)?);
                     here.clear();
@@ -403,17 +407,17 @@ impl Join {
     fn put(
         &self,
         left: &RecordBatch,
-        here: &[Option<u32>],
+        here: &[u32],
         right: &RecordBatch,
-        there: &[Option<u32>],
+        there: &[u32],
     ) -> Result<Batch> {
         let Batch(batch) = side_by_side(&self.brought, left, here, right, there)?;
-        let is_alone = here.first().is_some_and(Option::is_none);
+        let is_alone = here.first() == Some(&NONE);
         if !(is_alone && self.is_coalesced) {
             return Ok(Batch(batch));
         }
         let mut columns = batch.columns().to_vec();
-        let there = UInt32Array::from(there.to_vec());
+        let there = numbered(there);
         for (&own, &other) in self.left_keys.iter().zip(&self.right_keys) {
             columns[own] = taken(right.column(other), &there)?;
         }
@@ -425,15 +429,31 @@ impl Join {
 pub(super) fn side_by_side(
     brought: &Brought,
     left: &RecordBatch,
-    here: &[Option<u32>],
+    here: &[u32],
     right: &RecordBatch,
-    there: &[Option<u32>],
+    there: &[u32],
 ) -> Result<Batch> {
     let rows = here.len();
-    let (here, there) = (UInt32Array::from(here.to_vec()), UInt32Array::from(there.to_vec()));
-    let own = left.columns().iter().map(|column| taken(column, &here));
+    // Where each left row comes once, as with a key of the right, its columns are there already.
+    let is_left = rows == left.num_rows() && here.iter().zip(0..).all(|(&row, at)| row == at);
+    let (here, there) = (numbered(here), numbered(there));
+    let own = left.columns().iter().map(|column| match is_left {
+        true => Ok(Arc::clone(column)),
+        false => taken(column, &here),
+    });
     let other = brought.columns.iter().map(|&at| taken(right.column(at), &there));
     Ok(Batch(brought.output.batch(own.chain(other).collect::<Result<_>>()?, rows)?))
+}
+
+/// The number of no row. There are fewer rows than that.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Numbers of rows, null where there is none.
+fn numbered(rows: &[u32]) -> UInt32Array {
+    match rows.contains(&NONE) {
+        false => UInt32Array::from(rows.to_vec()),
+        true => rows.iter().map(|&row| (row != NONE).then_some(row)).collect(),
+    }
 }
 
 fn taken(column: &ArrayRef, rows: &UInt32Array) -> Result<ArrayRef> {

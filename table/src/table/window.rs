@@ -342,10 +342,10 @@ impl Work {
         let mut back = vec![0_u32; count];
         sorted.rows.iter().zip(0..).for_each(|(&row, at)| back[row as usize] = at);
         let back = UInt32Array::from(back);
+        let order = UInt32Array::from(sorted.rows.clone());
         let mut columns = all.columns().to_vec();
         for (window, types) in &self.made {
-            let result = self.compute(window, types, &all, &sorted)?;
-            let result = taken(&result, &back)?;
+            let result = self.compute(window, types, &all, &sorted, &order, &back)?;
             let at = self.output.index_of(&window.name())?;
             match columns.get_mut(at) {
                 Some(old) => *old = result,
@@ -375,21 +375,30 @@ impl Work {
             true => None,
             false => Some(Keys::ordered(self.order_types.iter().copied())?.rows(&columns)?),
         };
-        let place = |row: u32| order.as_ref().map(|order| order.row(row as usize));
-        let mut rows: Vec<u32> = (0..count as u32).collect();
-        rows.sort_by(|&a, &b| {
-            (numbers[a as usize].cmp(&numbers[b as usize])).then_with(|| place(a).cmp(&place(b)))
-        });
         let mut starts = vec![0_usize; groups.len() + 1];
         numbers.iter().for_each(|&group| starts[group as usize + 1] += 1);
         (0..groups.len()).for_each(|group| starts[group + 1] += starts[group]);
-        let is_new = rows.iter().enumerate().map(|(at, &row)| {
-            let before = at.checked_sub(1).map(|before| rows[before]);
-            before.is_none_or(|before| {
-                numbers[before as usize] != numbers[row as usize] || place(before) != place(row)
-            })
-        });
-        let is_new = is_new.collect();
+        // Rows by group, as they come; then each group by its order, if it is not in it already.
+        let mut next = starts.clone();
+        let mut rows = vec![0_u32; count];
+        for (row, &group) in (0_u32..).zip(&numbers) {
+            let at = &mut next[group as usize];
+            rows[*at] = row;
+            *at += 1;
+        }
+        let mut is_new = vec![false; count];
+        for ends in starts.windows(2) {
+            let group = &mut rows[ends[0]..ends[1]];
+            let Some(order) = &order else { continue };
+            let place = |row: &u32| order.row(*row as usize);
+            if !group.is_sorted_by_key(place) {
+                group.sort_by_key(place);
+            }
+            for (at, pair) in group.windows(2).enumerate() {
+                is_new[ends[0] + at + 1] = place(&pair[0]) != place(&pair[1]);
+            }
+        }
+        starts.windows(2).filter(|ends| ends[0] < ends[1]).for_each(|ends| is_new[ends[0]] = true);
         let measure = match &columns[..] {
             [one] => Measure::of(&taken(one, &UInt32Array::from(rows.clone()))?),
             _ => None,
@@ -397,32 +406,49 @@ impl Work {
         Ok(Sorted { rows, starts, is_new, measure })
     }
 
-    /// The results in the order of the groups.
+    /// The results in the order of the rows; `order` are the rows as they are sorted, `back` their places.
     fn compute(
         &self,
         window: &Window,
         types: &[Type],
         all: &RecordBatch,
         sorted: &Sorted,
+        order: &UInt32Array,
+        back: &UInt32Array,
     ) -> Result<ArrayRef> {
-        let order = UInt32Array::from(sorted.rows.clone());
         let inputs = window.inputs();
-        let inputs = inputs.iter().map(|of| taken(&of.evaluate(all)?, &order));
-        let inputs = inputs.collect::<Result<Vec<ArrayRef>>>()?;
+        let inputs = inputs.iter().map(|of| of.evaluate(all)).collect::<Result<Vec<_>>>()?;
+        if let Kind::Shift(_, by) = &window.kind {
+            // From row to place, so far on, and back to the row there.
+            let mut from: Vec<Option<u32>> = vec![None; sorted.rows.len()];
+            for group in sorted.groups() {
+                for at in group.clone() {
+                    let there =
+                        (at as i64).checked_add(*by).and_then(|at| usize::try_from(at).ok());
+                    let there = there.filter(|there| group.contains(there));
+                    from[sorted.rows[at] as usize] = there.map(|there| sorted.rows[there]);
+                }
+            }
+            return taken(&inputs[0], &UInt32Array::from(from));
+        }
+        let inputs = inputs.iter().map(|input| taken(input, order)).collect::<Result<Vec<_>>>()?;
+        taken(&self.in_order(window, types, &inputs, sorted)?, back)
+    }
+
+    /// The results in the order of the groups.
+    fn in_order(
+        &self,
+        window: &Window,
+        types: &[Type],
+        inputs: &[ArrayRef],
+        sorted: &Sorted,
+    ) -> Result<ArrayRef> {
         match &window.kind {
             Kind::RowNumber => Ok(numbered(sorted, |_, at| at)),
             Kind::Rank => Ok(numbered(sorted, |before, at| if before.0 { at } else { before.1 })),
             Kind::DenseRank => Ok(numbered(sorted, |before, _| before.1 + i64::from(before.0))),
-            Kind::Shift(_, by) => {
-                let mut from: Vec<Option<u32>> = Vec::with_capacity(sorted.rows.len());
-                for group in sorted.groups() {
-                    let within = |at: i64| group.contains(&(at as usize)) && at >= 0;
-                    let shifted = group.clone().map(|at| at as i64 + by);
-                    from.extend(shifted.map(|at| within(at).then_some(at as u32)));
-                }
-                taken(&inputs[0], &UInt32Array::from(from))
-            }
-            Kind::Over(aggregate, frame) => over(aggregate, *frame, types, &inputs, sorted),
+            Kind::Over(aggregate, frame) => over(aggregate, *frame, types, inputs, sorted),
+            Kind::Shift(..) => Ok(Arc::clone(&inputs[0])), // was done without the order
         }
     }
 }
