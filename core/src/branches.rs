@@ -33,6 +33,10 @@ impl Context {
     ///
     /// [`Error::PlansDiffer`] if ranks give their branches different names; what an action can give.
     ///
+    /// # Cost
+    ///
+    /// One agreement of the ranks, and threads that sleep while the branch has nothing to do.
+    ///
     /// # Examples
     ///
     /// ```
@@ -91,6 +95,10 @@ impl Context {
     ///
     /// As [`branch`](Self::branch).
     ///
+    /// # Cost
+    ///
+    /// A [`branch`](Self::branch) and a thread that waits for it.
+    ///
     /// # Examples
     ///
     /// ```
@@ -139,6 +147,22 @@ impl Context {
 impl<T: Data> Dataset<T> {
     /// The same dataset, whose actions run on `branch`: a [branch](Context::branch) of the context
     /// that it was made in, or that context itself.
+    ///
+    /// # Cost
+    ///
+    /// Nothing moves and nothing is copied; what is cached is cached for both.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let rows = ctx.range(0..10).cache();
+    /// let branch = ctx.branch("beside")?;
+    /// assert_eq!((rows.count()?, rows.on(&branch).count()?), (10, 10));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "the dataset itself goes on running where it was made"]
     pub fn on(&self, branch: &Context) -> Dataset<T> {
         self.moved_to(branch)

@@ -214,6 +214,19 @@ impl<A: Wire> Accumulator<A> {
     /// # Cost
     ///
     /// A contribution for each operator and partition that added to it travels.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let ctx = firesteel_core::Context::local();
+    /// let sum = ctx.accumulator("sum", 0, |a: u64, b| a + b);
+    /// let seen = sum.clone();
+    /// ctx.range(0..5).for_each(move |n| seen.add(*n))?;
+    /// assert_eq!(sum.value()?, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn value(&self) -> Result<A> {
         let job = Job::begin(&self.ctx, "value", Location::caller())?;
@@ -313,6 +326,11 @@ impl Counter {
 impl Context {
     /// A number that closures count up, exactly once for each row that they count.
     ///
+    /// # Cost
+    ///
+    /// An addition to a value of the task each time; at the end of an action the first contribution of
+    /// each operator and partition stays on its rank until it is asked for.
+    ///
     /// # Examples
     ///
     /// ```
@@ -337,6 +355,10 @@ impl Context {
 
     /// A value that closures add to, exactly once: `zero` is neutral under `merge`, which is
     /// associative. Contributions are merged in the order of (operator, partition, row).
+    ///
+    /// # Cost
+    ///
+    /// As [`counter`](Self::counter).
     ///
     /// # Examples
     ///

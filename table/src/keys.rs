@@ -86,6 +86,8 @@ pub(crate) struct Groups {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     hashes: Vec<u64>,
+    /// The length of all keys, as long as they have the same.
+    width: Option<usize>,
 }
 
 impl Groups {
@@ -94,6 +96,9 @@ impl Groups {
     }
 
     pub(crate) fn key(&self, group: usize) -> &[u8] {
+        if let Some(width) = self.width {
+            return &self.bytes[group * width..(group + 1) * width];
+        }
         let start = if group == 0 { 0 } else { self.ends[group - 1] };
         &self.bytes[start..self.ends[group]]
     }
@@ -115,6 +120,8 @@ impl Groups {
             return at;
         }
         let (hash, at) = (hash_of(key), self.len() as u32);
+        self.width =
+            self.width.or((at == 0).then_some(key.len())).filter(|&width| width == key.len());
         self.bytes.extend_from_slice(key);
         self.ends.push(self.bytes.len());
         self.hashes.push(hash);

@@ -108,6 +108,23 @@ impl<T: Wire> Dataset<T> {
     /// # Cost
     ///
     /// As [`save_as_object_file`](Self::save_as_object_file).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::{Context, Saving};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let folder = std::env::temp_dir().join(format!("objects-with-doc-{}", std::process::id()));
+    /// let name = folder.to_str().ok_or("path")?;
+    /// let ctx = Context::local();
+    /// ctx.range(0..3).save_as_object_file(name)?;
+    /// ctx.range(0..5).save_as_object_file_with(name, Saving::new().overwrite(true))?;
+    /// assert_eq!(ctx.object_file::<u64>(name)?.count()?, 5);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn save_as_object_file_with(&self, folder: &str, saving: Saving) -> Result<()> {
         self.save_objects("save_as_object_file", folder, saving)

@@ -57,6 +57,22 @@ impl<T: Data + Display> Dataset<T> {
     /// # Cost
     ///
     /// As [`save_as_text_file`](Self::save_as_text_file).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use firesteel_core::{Context, Saving};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let folder = std::env::temp_dir().join(format!("text-with-doc-{}", std::process::id()));
+    /// let name = folder.to_str().ok_or("path")?;
+    /// let ctx = Context::local();
+    /// ctx.range(0..3).save_as_text_file_with(name, Saving::new().gzip(true))?;
+    /// assert_eq!(ctx.text_file(&format!("{name}/part-*.gz"))?.collect()?, ["0", "1", "2"]);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn save_as_text_file_with(&self, folder: &str, saving: Saving) -> Result<()> {
         let write = move |mut rows: Typed<T>, folder: &Path, partition: usize| {
