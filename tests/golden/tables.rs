@@ -190,7 +190,7 @@ fn joins_of_stays_are_those_of_polars_and_duckdb() {
     ] {
         for tolerance in [None, Some(20_000_000)] {
             let asof = AsOf::new("encounter_id").by([PATIENT]).direction(direction);
-            let asof = asof.tolerance(tolerance.map(|most| f64::from(most)));
+            let asof = asof.tolerance(tolerance.map(f64::from));
             let met = left.join_asof(&right, &asof).unwrap();
             let sums = [col("then").count(), col("time_in_hospital").sum(), col("then").sum()];
             let mut row = vec![json!(name), json!(tolerance)];

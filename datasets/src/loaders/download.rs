@@ -5,7 +5,7 @@
 //! file. What is in the cache already is checked and used.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -216,8 +216,9 @@ impl Download {
         let failed = |message: String| Error::Archive { url: self.url.clone(), message };
         let mut archive = zip::ZipArchive::new(Cursor::new(archive))
             .map_err(|error| failed(format!("no zip archive: {error}")))?;
-        let is_it = |name: &&str| name.rsplit('/').next() == Some(TABLE);
-        let name = archive.file_names().find(is_it).map(str::to_owned);
+        let is_it = |name: &String| name.rsplit('/').next() == Some(TABLE);
+        let names = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned()));
+        let name = names.collect::<Vec<String>>().into_iter().find(is_it);
         let name = name.ok_or_else(|| failed(format!("there is no {TABLE} in it")))?;
         let file = archive.by_name(&name).map_err(|error| failed(error.to_string()))?;
         let mut table = Vec::new();
@@ -260,7 +261,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};

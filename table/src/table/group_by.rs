@@ -79,7 +79,7 @@ impl Table {
     /// });
     /// let table = Table::from_batches(&Context::local(), rows.to_vec())?;
     /// let wards = table
-    ///     .group_by(&["ward"])?
+    ///     .group_by(["ward"])?
     ///     .agg([count_rows().alias("rows"), col("age").mean()])?
     ///     .sort([col("ward")])?;
     /// assert_eq!(wards.column_f64("rows")?, [2.0, 1.0]);
@@ -176,7 +176,7 @@ impl Table {
     /// # Ok::<(), firesteel_table::Error>(())
     /// ```
     pub fn value_counts(&self, column: &str) -> Result<Self> {
-        let counts = self.group_by(&[column])?.agg([count_rows().alias("count")])?;
+        let counts = self.group_by([column])?.agg([count_rows().alias("count")])?;
         counts.sort([SortKey::descending(col("count")), col(column).into()])
     }
 }

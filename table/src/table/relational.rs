@@ -555,7 +555,7 @@ fn what_makes_no_sense_is_refused_by_name() {
     let group = |names: &[&str]| table.group_by(names).map(|_| table.clone());
     assert!(text(group(&["kk"])).contains("no column `kk`"));
     assert!(matches!(group(&["k", "k"]), Err(Error::DuplicateColumn { name }) if name == "k"));
-    let by_k = table.group_by(&["k"]).unwrap();
+    let by_k = table.group_by(["k"]).unwrap();
     assert!(text(by_k.agg([col("s").mean()])).contains("`s` is string"));
     assert!(text(by_k.agg([col("x").sum().alias("k")])).contains("two columns have the name `k`"));
     assert!(text(table.join(&table, &["id"; 0], JoinType::Inner)).contains("at least one"));
@@ -632,10 +632,10 @@ fn pivots_are_aggregates_of_the_rows_that_have_a_value() {
         let table = spread(&Context::local(), &input, 50, 3);
         let names = ["", "fir", "fire", "steel", "é", "null"];
         let mut expected: Vec<Row> =
-            rows_of(&table.group_by(&["ok"]).unwrap().agg([]).unwrap().to_batch().unwrap());
+            rows_of(&table.group_by(["ok"]).unwrap().agg([]).unwrap().to_batch().unwrap());
         for name in names {
             let is_it = if name == "null" { col("s").is_null() } else { col("s").eq(name) };
-            let some = table.filter(is_it).unwrap().group_by(&["ok"]).unwrap();
+            let some = table.filter(is_it).unwrap().group_by(["ok"]).unwrap();
             let some = rows_of(&some.agg([aggregate.clone()]).unwrap().to_batch().unwrap());
             for row in &mut expected {
                 let cell =

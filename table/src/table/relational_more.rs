@@ -106,7 +106,7 @@ fn joins_as_of_a_time_are_those_of_two_loops() {
                             (_, back, forth) => back.or(forth),
                         };
                         let is_near = |other: &&Row| {
-                            let apart = now.zip(in_days(&other[place(on)])).map(|(a, b)| (a, b));
+                            let apart = now.zip(in_days(&other[place(on)]));
                             tolerance.is_none_or(|most| {
                                 apart.is_some_and(|(a, b)| {
                                     before(b - most, a) && before(a, b + most)
@@ -190,7 +190,7 @@ fn lists_of_groups_explode_into_their_rows() {
     let parts = lists.explode("l").unwrap();
     let counted = lists.with_column("n", col("l").list_len().fill_null(1)).unwrap();
     let rows: f64 = counted.column_f64("n").unwrap().iter().sum();
-    assert_eq!(parts.count().unwrap() as f64, rows);
+    assert_eq!(parts.count().unwrap(), rows as u64);
     assert!(matches!(table.explode("s"), Err(Error::TypeMismatch { .. })));
 }
 
@@ -233,7 +233,7 @@ fn groups_by_expressions_have_their_names() {
     });
     let table = spread(&Context::local(), &input, 30, 2);
     let beside = table.with_column("third", col("id") % 3).unwrap();
-    let beside = beside.group_by(&["third", "ok"]).unwrap().agg([col("id").sum()]).unwrap();
+    let beside = beside.group_by(["third", "ok"]).unwrap().agg([col("id").sum()]).unwrap();
     let beside = beside.sort(["third", "ok"]).unwrap().to_batch().unwrap();
     assert_eq!(found, shown(&rows_of(&beside)));
     assert!(table.group_by([("k", col("id")), ("k", col("k"))]).is_err());
