@@ -16,8 +16,7 @@ use crate::schema::{Schema, Type};
 impl Table {
     /// The rows as values of a type that serde can make of them: a structure whose fields have the names
     /// of columns; columns without a field are passed over. `Option` takes nulls, a null elsewhere is an
-    /// error. Dates and timestamps come as their numbers (days and microseconds from 1970) or as text, as
-    /// the field asks, lists as vectors.
+    /// error. Lists come as vectors.
     ///
     /// The dataset is lazy.
     ///
